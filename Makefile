@@ -1,0 +1,27 @@
+# `make demo` and `make test` set up what is missing themselves.
+VENV ?= .venv
+export VENV
+PY = $(VENV)/bin/python
+
+.PHONY: demo test lint types check setup clean
+
+setup:
+	@scripts/setup.sh
+
+demo: setup            ## build a package, validate it, classify a real scene, score and draw it
+	@$(PY) demo/demo.py out/demo
+
+test: setup            ## all tests
+	@$(PY) -m pytest
+
+lint: setup            ## style
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: setup           ## types
+	@$(PY) -m mypy
+
+check: lint types test ## everything that has to pass
+
+clean:
+	rm -rf out build *.egg-info
