@@ -1,0 +1,49 @@
+"""Errors of the harness, each with a message that says what, where and what to do."""
+
+from __future__ import annotations
+
+from schemas.errors import DlpkError
+
+__all__ = [
+    "ArgumentsError",
+    "BuiltInFunctionError",
+    "ContractError",
+    "DlpkError",
+    "FunctionError",
+    "IsolationError",
+    "OutputError",
+    "PackageError",
+    "RasterError",
+]
+
+
+class PackageError(DlpkError):
+    """The package cannot be opened, or a file it refers to is not there."""
+
+
+class BuiltInFunctionError(PackageError):
+    """The EMD refers to a file of the ArcGIS Pro installation, not of the package."""
+
+
+class FunctionError(DlpkError):
+    """The raster function cannot be loaded, or it raised."""
+
+
+class ContractError(DlpkError):
+    """The raster function answered otherwise than the contract says."""
+
+
+class ArgumentsError(DlpkError):
+    """An argument for the raster function is unknown or has no legal value."""
+
+
+class RasterError(DlpkError):
+    """The input raster cannot be opened or read, or does not suit the package."""
+
+
+class OutputError(DlpkError):
+    """The result cannot be written."""
+
+
+class IsolationError(DlpkError):
+    """The system cannot run code in isolation."""

@@ -1,0 +1,126 @@
+"""Running somebody else's code in a process of its own: no network, a read-only package.
+
+Linux only: the process enters name spaces of its own (as containers do, no privileges needed),
+sees no network interface, has the package's folder mounted read-only and gives up the right to
+change that. Other files stay as accessible as they are to the user.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import IsolationError
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
+PR_SET_NO_NEW_PRIVS = 38
+LINUX_CAPABILITY_VERSION_3 = 0x20080522
+MARK = "DLPK_ISOLATED"
+
+
+def run_isolated(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments in an isolated process.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of the command `dlpk`, without ``--isolate``.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    IsolationError
+        The system cannot do it.
+    """
+    if not sys.platform.startswith("linux"):
+        raise IsolationError("--isolate needs Linux: it rests on the kernel's name spaces")
+    # The process cannot remove what it has mounted, so its temporary files lie in our folder.
+    folder = tempfile.mkdtemp(prefix="dlpk-isolated-")
+    try:
+        command = [sys.executable, "-m", "dlpk.isolation", *arguments]
+        with subprocess.Popen(command, env={**os.environ, "TMPDIR": folder}) as process:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:  # the process got it too and says so
+                    continue
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_isolated() -> bool:
+    """Whether this process was started by `run_isolated`."""
+    return os.environ.get(MARK) == str(os.getpid())
+
+
+def protect(folder: Path) -> None:
+    """Make a folder read-only for this process and give up the right to undo it.
+
+    Raises
+    ------
+    IsolationError
+        The kernel refuses.
+    """
+    name = os.fsencode(folder)
+    _mount(name, name, MS_BIND | MS_REC)
+    _mount(None, name, MS_BIND | MS_REMOUNT | MS_RDONLY)
+    _drop_rights()
+
+
+def _enter() -> None:
+    user, group = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    # This has to come before any library has started a thread.
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise IsolationError(
+            f"--isolate cannot make name spaces of its own ({reason}): the system forbids it to "
+            "users, or this is a container that does"
+        )
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _mount(None, b"/", MS_REC | MS_PRIVATE)
+    os.environ[MARK] = str(os.getpid())
+
+
+def _mount(source: bytes | None, target: bytes, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(source, target, None, ctypes.c_ulong(flags), None) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise IsolationError(f"--isolate cannot mount {os.fsdecode(target)}: {reason}")
+
+
+def _drop_rights() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    if libc.capset(header, nothing) != 0 or libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise IsolationError("--isolate cannot give up its rights")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Enter the name spaces, then be the command."""
+    try:
+        _enter()
+    except (IsolationError, OSError) as error:
+        print(f"dlpk: error: {error}", file=sys.stderr)
+        return 1
+    from .cli import main as command
+
+    return command(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

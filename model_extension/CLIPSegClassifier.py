@@ -1,0 +1,270 @@
+"""Segment rasters from text prompts with CLIPSeg, inside ArcGIS.
+
+This file is the raster function of a deep learning package for the tool *Classify Pixels Using
+Deep Learning*. ArcGIS imports it, makes an object of the class that is named like the file and
+calls its methods in a fixed order. The model itself lies beside it in the folder `clipseg`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+if TYPE_CHECKING or __package__ == "model_extension":
+    from . import clipseg
+    from .clipseg.arguments import Arguments
+    from .clipseg.definition import ModelDefinition
+    from .clipseg.segmenter import Segmenter
+else:
+
+    def _import_clipseg():
+        """Import the folder `clipseg` under a name that no other package's copy can have.
+
+        ArcGIS keeps one Python process for many packages, and may unpack a newer package where
+        an older one was; so the name is made of the folder's path and of its code.
+        """
+        folder = os.path.join(HERE, "clipseg")
+        digest = hashlib.sha256(folder.encode("utf-8", "surrogateescape"))
+        for name in sorted(os.listdir(folder)):
+            if name.endswith(".py"):
+                with open(os.path.join(folder, name), "rb") as file:
+                    digest.update(file.read())
+        name = "clipseg_" + digest.hexdigest()[:16]
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(
+                name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+            )
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[name]
+                raise
+        return sys.modules[name]
+
+    clipseg = _import_clipseg()
+
+# Bits of inheritProperties (contract, section 5). Pixel type and NoData are our own: an inherited
+# NoData of 0 would turn the background, which is also 0, into NoData.
+INHERIT_DIMENSIONS = 4
+INHERIT_RESAMPLING = 8
+# Bits of invalidateProperties: what is known of the input's values does not hold for classes.
+INVALIDATE_STATISTICS = 2
+INVALIDATE_HISTOGRAM = 4
+
+CLASS_NODATA = 255
+PROBABILITY_NODATA = -1.0
+
+
+class CLIPSegClassifier:
+    """The raster function. One object serves one run of the tool."""
+
+    def __init__(self) -> None:
+        self.name = "CLIPSeg Classifier"
+        self.description = "Segments a raster into classes described by text prompts."
+        self.definition: ModelDefinition | None = None
+        self.device: int | None = None
+        self.arguments: Arguments | None = None
+        self._segmenter: Segmenter | None = None
+
+    def initialize(self, **kwargs: Any) -> None:
+        """Take the model (contract, section 3).
+
+        Parameters
+        ----------
+        model : str
+            Path of the EMD, or the EMD as JSON text. Without it nothing happens.
+        device : number, optional
+            -1 processor, -2 any free graphics card, 0 and up that card. Absent while the tool's
+            dialog is being filled: then nothing but the EMD is read.
+
+        Raises
+        ------
+        ValueError
+            The model definition or the header of the weights is at fault; says what to do.
+        """
+        if kwargs.get("model") in (None, ""):
+            return
+        self.definition = clipseg.read_definition(str(kwargs["model"]), HERE)
+        self._segmenter = None
+        device = kwargs.get("device")
+        if device is not None:
+            self.device = clipseg.parse_whole("device", device)
+            clipseg.check_weights(self.definition)
+
+    def getParameterInfo(self) -> list[dict[str, Any]]:
+        """Describe the arguments that ArcGIS shows (contract, section 4)."""
+        return clipseg.parameter_info(self._definition())
+
+    def getConfiguration(self, **scalars: Any) -> dict[str, Any]:
+        """Say which blocks to deliver (contract, sections 5 and 6).
+
+        Parameters
+        ----------
+        **scalars
+            The arguments, usually as text.
+
+        Returns
+        -------
+        dict
+            Bands, block size and padding in pixels, and what the output inherits.
+
+        Raises
+        ------
+        ValueError
+            An argument is out of its range; names it and the range.
+        """
+        definition = self._definition()
+        self.arguments = arguments = clipseg.parse_arguments(scalars, definition)
+        clipseg.check_prompts(arguments.prompts, definition)
+        return {
+            "extractBands": definition.extract_bands,
+            "padding": arguments.padding,
+            "tx": arguments.block_size,
+            "ty": arguments.block_size,
+            "fixedTileSize": 1,
+            "batch_size": arguments.batch_size,
+            "dataRange": definition.data_range,
+            "inheritProperties": INHERIT_DIMENSIONS | INHERIT_RESAMPLING,
+            "invalidateProperties": INVALIDATE_STATISTICS | INVALIDATE_HISTOGRAM,
+            "inputMask": True,
+        }
+
+    def updateRasterInfo(self, **kwargs: Any) -> dict[str, Any]:
+        """Describe the output (contract, section 7): classes with names and colours.
+
+        Returns
+        -------
+        dict
+            `kwargs` with ``output_info`` filled in: one band of class values with an attribute
+            table, or one band of probabilities per prompt.
+        """
+        arguments = self._arguments()
+        output = kwargs["output_info"]
+        output["statistics"] = ()
+        output["histogram"] = ()
+        if arguments.return_probability_raster:
+            output["bandCount"] = len(arguments.prompts)
+            output["pixelType"] = "f4"
+            output["noData"] = np.full(len(arguments.prompts), PROBABILITY_NODATA, np.float32)
+        else:
+            output["bandCount"] = 1
+            output["pixelType"] = "u1"
+            output["noData"] = np.array([CLASS_NODATA], np.uint8)
+            output["rasterAttributeTable"] = clipseg.attribute_table(arguments.prompts)
+        return kwargs
+
+    def updatePixels(
+        self, tlc: Any, shape: tuple[int, ...], props: dict[str, Any], **pixelBlocks: Any
+    ) -> dict[str, Any]:
+        """Classify one block (contract, section 8).
+
+        Parameters
+        ----------
+        tlc : (float, float)
+            Top left corner; not used, a block's result does not depend on where it lies.
+        shape : tuple of int
+            Shape of the output, (rows, columns) or (bands, rows, columns).
+        props : dict
+            ``pixelType`` of the output.
+        **pixelBlocks
+            ``raster_pixels``, (bands, rows + 2·padding, columns + 2·padding), 0 to 255, and
+            ``raster_mask`` of the same shape, 0 where there is no data.
+
+        Returns
+        -------
+        dict
+            ``output_pixels`` and ``output_mask`` (uint8, 1 where there is data).
+
+        Raises
+        ------
+        ValueError
+            The block does not have the bands or the range that were asked for.
+        """
+        arguments = self._arguments()
+        pixels, valid = clipseg.read_block(
+            pixelBlocks["raster_pixels"], pixelBlocks.get("raster_mask"), self._definition()
+        )
+        padding = arguments.padding
+        rows, columns = (side - 2 * padding for side in valid.shape)
+        inside = valid[padding : padding + rows, padding : padding + columns]
+        if inside.any():
+            result = self._classify(pixels, valid)
+        else:  # nothing to see: as quick as it should be on the empty corners of a mosaic
+            bands = len(arguments.prompts) if arguments.return_probability_raster else 1
+            result = np.zeros((bands, rows, columns), np.float32)
+        nodata = PROBABILITY_NODATA if arguments.return_probability_raster else CLASS_NODATA
+        result = np.where(inside, result, np.array(nodata, result.dtype))
+        mask = np.broadcast_to(inside, result.shape).astype(np.uint8)
+        kind = props.get("pixelType") or ("f4" if arguments.return_probability_raster else "u1")
+        # Two or three sides, as asked for; a shape of another size is ArcGIS's to report.
+        asked = tuple(int(side) for side in shape)
+        if int(np.prod(asked)) == result.size:
+            result, mask = result.reshape(asked), mask.reshape(asked)
+        return {"output_pixels": result.astype(kind), "output_mask": mask}
+
+    def updateKeyMetadata(
+        self, names: tuple[str, ...], bandIndex: int, **keyMetadata: Any
+    ) -> dict[str, Any]:
+        """Mark classes as classes (contract, section 9), and name the bands of probabilities."""
+        if self.arguments is None:
+            return keyMetadata
+        if bandIndex == -1:
+            probability = self.arguments.return_probability_raster
+            keyMetadata["datatype"] = "Generic" if probability else "Thematic"
+        elif self.arguments.return_probability_raster and bandIndex < len(self.arguments.prompts):
+            keyMetadata["bandname"] = self.arguments.prompts[bandIndex]
+        return keyMetadata
+
+    def _classify(self, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        arguments = self._arguments()
+        probabilities = self._loaded().probabilities(
+            pixels,
+            valid,
+            arguments.prompts,
+            tile_size=arguments.tile_size,
+            padding=arguments.padding,
+            batch_size=arguments.batch_size,
+        )
+        if arguments.return_probability_raster:
+            return np.asarray(probabilities.cpu().numpy(), dtype=np.float32)
+        best, index = probabilities.max(dim=0)
+        classes = index + 1
+        if arguments.predict_background:
+            classes = classes * (best > arguments.threshold)
+        return classes[None].cpu().numpy().astype(np.uint8)
+
+    def _loaded(self) -> Segmenter:
+        # Loading waits for the first block: dialogs never need the weights.
+        if self._segmenter is None:
+            device = -1 if self.device is None else self.device
+            self._segmenter = clipseg.load_segmenter(self._definition(), device, _warn)
+        return self._segmenter
+
+    def _definition(self) -> ModelDefinition:
+        if self.definition is None:
+            raise RuntimeError("initialize was not called with a model before this method")
+        return self.definition
+
+    def _arguments(self) -> Arguments:
+        if self.arguments is None:
+            raise RuntimeError("getConfiguration was not called before this method")
+        return self.arguments
+
+
+def _warn(message: str) -> None:
+    """Tell the user: in the tool's messages inside ArcGIS, as a Python warning elsewhere."""
+    arcpy = sys.modules.get("arcpy")
+    if arcpy is not None and hasattr(arcpy, "AddWarning"):
+        arcpy.AddWarning(message)
+    else:
+        warnings.warn(message, stacklevel=2)

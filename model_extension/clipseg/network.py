@@ -1,0 +1,414 @@
+"""CLIPSeg in plain torch: one image encoding, any number of prompts.
+
+Lüddecke and Ecker, "Image Segmentation Using Text and Image Prompts" (arXiv 2112.10003), section 3.
+Two facts about the architecture make this faster than calling the reference once per prompt:
+
+* the image encoder does not see the prompt, so one encoding serves all prompts;
+* the decoder reads blocks 3, 6 and 9 of twelve, so the blocks after the last one it reads are
+  left out, unless the image is itself a prompt.
+
+Attribute names are our own; `clipseg.weights` maps the tensors of a file onto them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import NetworkConfig, TowerConfig
+
+# Prompts are decoded in groups, so that 200 prompts need no more memory than this many.
+DECODED_AT_ONCE = 32
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` without random initial values: they always come from a file."""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
+
+
+class Embedding(nn.Embedding):
+    """`nn.Embedding` without random initial values."""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
+
+
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d` without random initial values."""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """`nn.ConvTranspose2d` without random initial values."""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is."""
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
+    """Scaled dot product attention.
+
+    Parameters
+    ----------
+    query, key, value : Tensor
+        Shape (batch, heads, tokens, channels).
+    causal : bool
+        True: no token sees a later one.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, heads, tokens, channels).
+    """
+    if hasattr(F, "scaled_dot_product_attention"):  # torch 2.0 and later: the fused kernel
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    if causal:
+        tokens = scores.shape[-1]
+        later = torch.ones(tokens, tokens, dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(later, float("-inf"))
+    return scores.softmax(dim=-1) @ value
+
+
+class Attention(nn.Module):
+    """Multi-head self attention with one matrix product for query, key and value."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
+
+    def forward(self, x: Tensor, causal: bool = False) -> Tensor:
+        """(batch, tokens, width) to the same shape."""
+        batch, tokens, width = x.shape
+        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = attention(query, key, value, causal)
+        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class MLP(nn.Module):
+    """Two linear layers around an activation.
+
+    quick-GELU, x·sigmoid(1.702x), equals silu(1.702x)/1.702. The two constants are multiplied
+    into the weights when they are loaded (`up_scale`, `down_scale`), which leaves one fused pass.
+    """
+
+    def __init__(self, width: int, hidden: int, activation: str) -> None:
+        super().__init__()
+        self.up = Linear(width, hidden)
+        self.down = Linear(hidden, width)
+        self.activation = activation
+
+    @property
+    def up_scale(self) -> float:
+        """Factor to multiply into the first layer's weights and bias."""
+        return 1.702 if self.activation == "quick_gelu" else 1.0
+
+    @property
+    def down_scale(self) -> float:
+        """Factor to multiply into the second layer's weights (not its bias)."""
+        return 1.0 / self.up_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to the same shape."""
+        x = self.up(x)
+        if self.activation == "quick_gelu":
+            x = F.silu(x, inplace=not x.requires_grad)
+        elif self.activation == "gelu":
+            x = F.gelu(x)
+        else:
+            x = F.relu(x, inplace=not x.requires_grad)
+        return self.down(x)
+
+
+class EncoderBlock(nn.Module):
+    """CLIP's transformer block: layer norm before attention and MLP."""
+
+    def __init__(self, tower: TowerConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(tower.width, eps=tower.eps)
+        self.attention = Attention(tower.width, tower.heads)
+        self.norm2 = nn.LayerNorm(tower.width, eps=tower.eps)
+        self.mlp = MLP(tower.width, tower.mlp, tower.activation)
+
+    def forward(self, x: Tensor, causal: bool = False) -> Tensor:
+        """(batch, tokens, width) to the same shape."""
+        x = x + self.attention(self.norm1(x), causal)
+        return x + self.mlp(self.norm2(x))
+
+
+class DecoderBlock(nn.Module):
+    """The decoder's transformer block: layer norm after attention and MLP, ReLU."""
+
+    def __init__(self, width: int, heads: int, hidden: int, eps: float) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads)
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.mlp = MLP(width, hidden, "relu")
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, tokens, width) to the same shape."""
+        x = self.norm1(x + self.attention(x))
+        return self.norm2(x + self.mlp(x))
+
+
+class VisionTower(nn.Module):
+    """CLIP's image encoder."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        tower = config.vision
+        self.patch = config.patch
+        self.native_grid = config.image // config.patch
+        self.patches = Conv2d(
+            3, tower.width, kernel_size=config.patch, stride=config.patch, bias=False
+        )
+        self.class_token = nn.Parameter(torch.empty(tower.width))
+        self.positions = nn.Parameter(torch.empty(self.native_grid**2 + 1, tower.width))
+        self.norm_in = nn.LayerNorm(tower.width, eps=tower.eps)
+        self.blocks = nn.ModuleList([EncoderBlock(tower) for _ in range(tower.layers)])
+        self.norm_out = nn.LayerNorm(tower.width, eps=tower.eps)
+        self.projection = Linear(tower.width, config.projection, bias=False)
+        # Position embeddings per grid size: the same few sizes come back for every tile.
+        self._positions_of: dict[tuple[object, ...], Tensor] = {}
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """Cut an image into patch tokens with position.
+
+        Parameters
+        ----------
+        pixels : Tensor
+            Shape (batch, 3, height, width), normalised; both sides multiples of the patch size.
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, 1 + patches, width); the class token first.
+        """
+        patches = self.patches(pixels)
+        grid = (patches.shape[2], patches.shape[3])
+        patches = patches.flatten(2).transpose(1, 2)
+        first = self.class_token.expand(len(pixels), 1, -1)
+        return self.norm_in(torch.cat([first, patches], dim=1) + self.position_embedding(grid))
+
+    def position_embedding(self, grid: tuple[int, int]) -> Tensor:
+        """Position embedding for a grid of patches, bicubically resized from the native grid."""
+        if grid == (self.native_grid, self.native_grid):
+            return self.positions
+        key = (grid, self.positions.device, self.positions.dtype)
+        if key not in self._positions_of:
+            native = self.positions[1:].reshape(1, self.native_grid, self.native_grid, -1)
+            # Old releases of torch have no bicubic kernel in half precision.
+            half = native.dtype in (torch.float16, torch.bfloat16)
+            native = (native.float() if half else native).permute(0, 3, 1, 2)
+            resized = F.interpolate(native, size=grid, mode="bicubic", align_corners=False)
+            resized = resized.flatten(2).transpose(1, 2)[0].to(self.positions.dtype)
+            self._positions_of[key] = torch.cat([self.positions[:1], resized])
+        return self._positions_of[key]
+
+    def activations(self, pixels: Tensor, extract: Sequence[int]) -> list[Tensor]:
+        """Outputs of the blocks that the decoder reads; later blocks are not run.
+
+        Returns
+        -------
+        list of Tensor
+            One per entry of `extract`, in its order, shape (batch, tokens, width).
+        """
+        x = self.tokens(pixels)
+        outputs = []
+        for index in range(max(extract) + 1):
+            x = self.blocks[index](x)
+            if index in extract:
+                outputs.append(x)
+        return outputs
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed whole images, (batch, 3, height, width) to (batch, projection)."""
+        x = self.tokens(pixels)
+        for block in self.blocks:
+            x = block(x)
+        return self.projection(self.norm_out(x[:, 0]))
+
+
+class TextTower(nn.Module):
+    """CLIP's text encoder."""
+
+    def __init__(self, config: NetworkConfig, tower: TowerConfig) -> None:
+        super().__init__()
+        self.end_token = config.end_token
+        self.vocabulary = Embedding(config.vocabulary, tower.width)
+        self.positions = nn.Parameter(torch.empty(config.context, tower.width))
+        self.blocks = nn.ModuleList([EncoderBlock(tower) for _ in range(tower.layers)])
+        self.norm_out = nn.LayerNorm(tower.width, eps=tower.eps)
+        self.projection = Linear(tower.width, config.projection, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embed tokenised prompts.
+
+        Parameters
+        ----------
+        tokens : Tensor
+            int64, shape (prompts, length), every row with an end token; what follows it is
+            padding, which causal attention keeps away from the result.
+
+        Returns
+        -------
+        Tensor
+            Shape (prompts, projection), not normalised.
+        """
+        x = self.vocabulary(tokens) + self.positions[: tokens.shape[1]]
+        for block in self.blocks:
+            x = block(x, causal=True)
+        # Checkpoints from before the end token's id was written down say 2; their end token
+        # is the highest id of the row, and argmax gives the first of equal ones.
+        ends = tokens if self.end_token == 2 else (tokens == self.end_token).int()
+        end = ends.argmax(dim=1)
+        return self.projection(self.norm_out(x)[torch.arange(len(x), device=x.device), end])
+
+
+class Decoder(nn.Module):
+    """CLIPSeg's decoder: activations and a prompt embedding to a mask."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        depth, width = len(config.extract), config.reduce
+        self.conditional = config.conditional
+        self.film_mul = Linear(config.projection, width)
+        self.film_add = Linear(config.projection, width)
+        self.reduces = nn.ModuleList([Linear(config.vision.width, width) for _ in range(depth)])
+        self.blocks = nn.ModuleList(
+            [
+                DecoderBlock(width, config.decoder_heads, config.decoder_mlp, config.decoder_eps)
+                for _ in range(depth)
+            ]
+        )
+        self.head: nn.Module
+        if config.refined:
+            step = config.patch // 4
+            self.head = nn.Sequential(
+                Conv2d(width, width, kernel_size=3, padding=1),
+                nn.ReLU(),
+                ConvTranspose2d(width, width // 2, kernel_size=step, stride=step),
+                nn.ReLU(),
+                ConvTranspose2d(width // 2, 1, kernel_size=step, stride=step),
+            )
+        else:
+            self.head = ConvTranspose2d(width, 1, kernel_size=config.patch, stride=config.patch)
+
+    def forward(
+        self, activations: Sequence[Tensor], embeddings: Tensor, grid: tuple[int, int]
+    ) -> Tensor:
+        """Masks of every image for every prompt.
+
+        Parameters
+        ----------
+        activations : sequence of Tensor
+            From `VisionTower.activations`, shape (images, tokens, width) each.
+        embeddings : Tensor
+            Shape (prompts, projection).
+        grid : (int, int)
+            Rows and columns of patches.
+
+        Returns
+        -------
+        Tensor
+            Logits, shape (images, prompts, height, width).
+        """
+        images, prompts = len(activations[0]), len(embeddings)
+        # Deepest first (paper, figure 2). The reductions are the same for all prompts.
+        reduced = [reduce(a) for reduce, a in zip(self.reduces, reversed(list(activations)))]
+        mul = self.film_mul(embeddings)[:, None, None]
+        add = self.film_add(embeddings)[:, None, None]
+        x: Tensor | None = None  # (images, ...) before the prompt enters, then (prompts·images)
+        for index, block in enumerate(self.blocks):
+            step = reduced[index]
+            if x is None:
+                x = step
+            elif index > self.conditional:
+                x = (x.reshape(prompts, *step.shape) + step).flatten(0, 1)
+            else:
+                x = x + step
+            if index == self.conditional:
+                x = (mul * x + add).flatten(0, 1)
+            x = block(x)
+        assert x is not None
+        x = x[:, 1:].transpose(1, 2).reshape(prompts * images, -1, *grid)
+        logits = self.head(x)
+        return logits.view(prompts, images, *logits.shape[-2:]).transpose(0, 1)
+
+
+class CLIPSeg(nn.Module):
+    """The whole network.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Sizes. Weights are left unset: see `clipseg.weights.load_network`.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision = VisionTower(config)
+        self.text = TextTower(config, config.text) if config.text else None
+        self.decoder = Decoder(config)
+
+    def embed_text(self, tokens: Tensor) -> Tensor:
+        """Prompt embeddings from tokens, (prompts, length) to (prompts, projection)."""
+        if self.text is None:
+            raise RuntimeError("this network has no text tower: its vocabulary is frozen")
+        return self.text(tokens)
+
+    def embed_image(self, pixels: Tensor) -> Tensor:
+        """Prompt embeddings from normalised images, (n, 3, h, w) to (n, projection)."""
+        return self.vision(pixels)
+
+    def encode(self, pixels: Tensor) -> list[Tensor]:
+        """Encode images once, for any number of prompts: see `VisionTower.activations`."""
+        return self.vision.activations(pixels, self.config.extract)
+
+    def decode(
+        self, activations: Sequence[Tensor], embeddings: Tensor, grid: tuple[int, int]
+    ) -> Tensor:
+        """Logits, shape (images, prompts, height, width), prompts in bounded groups."""
+        group = max(1, DECODED_AT_ONCE // max(1, len(activations[0])))
+        parts = [
+            self.decoder(activations, embeddings[start : start + group], grid)
+            for start in range(0, len(embeddings), group)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def forward(self, pixels: Tensor, embeddings: Tensor) -> Tensor:
+        """Segment images for prompts.
+
+        Parameters
+        ----------
+        pixels : Tensor
+            Shape (images, 3, height, width), normalised; sides are multiples of the patch size.
+        embeddings : Tensor
+            Shape (prompts, projection), of texts or of images.
+
+        Returns
+        -------
+        Tensor
+            Logits, shape (images, prompts, height, width); sigmoid gives probabilities.
+        """
+        patch = self.config.patch
+        height, width = pixels.shape[-2:]
+        if height % patch or width % patch or not height or not width:
+            raise ValueError(
+                f"image sides {height} and {width} must be multiples of the patch size {patch}"
+            )
+        grid = (math.floor(height / patch), math.floor(width / patch))
+        return self.decode(self.encode(pixels), embeddings, grid)

@@ -1,0 +1,158 @@
+"""Tensors of a weights file onto the network's parameters.
+
+The file keeps the names of a Hugging Face ``CLIPSegForImageSegmentation`` state dict, so that it
+can be compared, loaded and fine-tuned elsewhere. `clipseg.tensors` lists the same names.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .config import NetworkConfig
+from .network import MLP, Attention, CLIPSeg
+from .tensors import check_tensors
+
+
+class TensorFile(Protocol):
+    """What the loader needs of a weights file: `clipseg.safetensors.SafetensorsFile` has it."""
+
+    def keys(self) -> Any:
+        """Names of the tensors."""
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor."""
+
+    def tensor(self, name: str) -> np.ndarray:
+        """The tensor itself."""
+
+
+class Slot(NamedTuple):
+    """Where a tensor of the file goes: a view of a parameter, and a factor to multiply in."""
+
+    target: Tensor
+    scale: float
+
+
+def slots(network: CLIPSeg) -> dict[str, Slot]:
+    """Pair every tensor name of the file with the memory it fills.
+
+    Parameters
+    ----------
+    network : CLIPSeg
+
+    Returns
+    -------
+    dict
+        Tensor name to slot; together the slots cover every parameter of the network once.
+    """
+    vision, decoder = network.vision, network.decoder
+    root = "clip.vision_model."
+    named: dict[str, Slot] = {
+        root + "embeddings.class_embedding": Slot(vision.class_token.data, 1.0),
+        root + "embeddings.patch_embedding.weight": Slot(vision.patches.weight.data, 1.0),
+        root + "embeddings.position_embedding.weight": Slot(vision.positions.data, 1.0),
+        "clip.visual_projection.weight": Slot(vision.projection.weight.data, 1.0),
+    }
+    named.update(_plain(root + "pre_layrnorm", vision.norm_in))  # the typo is the format's
+    named.update(_plain(root + "post_layernorm", vision.norm_out))
+    for index, block in enumerate(vision.blocks):
+        named.update(_block(f"{root}encoder.layers.{index}", block))
+    if network.text is not None:
+        text, root = network.text, "clip.text_model."
+        named[root + "embeddings.token_embedding.weight"] = Slot(text.vocabulary.weight.data, 1.0)
+        named[root + "embeddings.position_embedding.weight"] = Slot(text.positions.data, 1.0)
+        named["clip.text_projection.weight"] = Slot(text.projection.weight.data, 1.0)
+        named.update(_plain(root + "final_layer_norm", text.norm_out))
+        for index, block in enumerate(text.blocks):
+            named.update(_block(f"{root}encoder.layers.{index}", block))
+    named.update(_plain("decoder.film_mul", decoder.film_mul))
+    named.update(_plain("decoder.film_add", decoder.film_add))
+    for index, reduce in enumerate(decoder.reduces):
+        named.update(_plain(f"decoder.reduces.{index}", reduce))
+    for index, block in enumerate(decoder.blocks):
+        named.update(_block(f"decoder.layers.{index}", block))
+    head = "decoder.transposed_convolution"
+    if isinstance(decoder.head, nn.Sequential):
+        for index in (0, 2, 4):
+            named.update(_plain(f"{head}.{index}", decoder.head[index]))
+    else:
+        named.update(_plain(head, decoder.head))
+    return named
+
+
+def _plain(prefix: str, module: Any) -> Iterator[tuple[str, Slot]]:
+    yield f"{prefix}.weight", Slot(module.weight.data, 1.0)
+    yield f"{prefix}.bias", Slot(module.bias.data, 1.0)
+
+
+def _block(prefix: str, block: Any) -> Iterator[tuple[str, Slot]]:
+    yield from _plain(f"{prefix}.layer_norm1", block.norm1)
+    yield from _plain(f"{prefix}.layer_norm2", block.norm2)
+    attention: Attention = block.attention
+    width = attention.out.out_features
+    for index, part in enumerate(("q_proj", "k_proj", "v_proj")):
+        rows = slice(index * width, (index + 1) * width)
+        yield f"{prefix}.self_attn.{part}.weight", Slot(attention.qkv.weight.data[rows], 1.0)
+        yield f"{prefix}.self_attn.{part}.bias", Slot(attention.qkv.bias.data[rows], 1.0)
+    yield from _plain(f"{prefix}.self_attn.out_proj", attention.out)
+    mlp: MLP = block.mlp
+    yield f"{prefix}.mlp.fc1.weight", Slot(mlp.up.weight.data, mlp.up_scale)
+    yield f"{prefix}.mlp.fc1.bias", Slot(mlp.up.bias.data, mlp.up_scale)
+    yield f"{prefix}.mlp.fc2.weight", Slot(mlp.down.weight.data, mlp.down_scale)
+    yield f"{prefix}.mlp.fc2.bias", Slot(mlp.down.bias.data, 1.0)
+
+
+def load_network(
+    file: TensorFile,
+    config: NetworkConfig,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    where: str = "weights",
+) -> CLIPSeg:
+    """Build the network and fill it from a file.
+
+    Parameters
+    ----------
+    file : TensorFile
+        An open `clipseg.safetensors.SafetensorsFile`.
+    config : NetworkConfig
+        Sizes.
+    device, dtype
+        Where and in which precision the network computes.
+    where : str
+        The file's name, for messages.
+
+    Returns
+    -------
+    CLIPSeg
+        In evaluation mode, without gradients.
+
+    Raises
+    ------
+    WeightsError
+        A tensor is missing or of another shape.
+    """
+    check_tensors(config, {name: file.shape(name) for name in file.keys()}, where)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype if dtype == torch.float64 else torch.float32)
+    try:
+        network = CLIPSeg(config)
+    finally:
+        torch.set_default_dtype(before)
+    with warnings.catch_warnings(), torch.no_grad():
+        # The views are read-only, which torch warns of; they are only ever read.
+        warnings.filterwarnings("ignore", message=".*not writ", category=UserWarning)
+        for name, slot in slots(network).items():
+            slot.target.copy_(torch.from_numpy(file.tensor(name)))
+            if slot.scale != 1.0:
+                slot.target.mul_(slot.scale)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network.to(device=device, dtype=dtype).eval()

@@ -1,0 +1,29 @@
+"""Schemas and rules for model definitions and packages, and the findings that validation reports.
+
+Importing this package is cheap: the JSON Schema library is loaded when something is validated.
+"""
+
+from __future__ import annotations
+
+from .emd import parse_emd, validate_emd
+from .emd_rules import RULES, Rule
+from .errors import DlpkError
+from .findings import Finding, Report, Severity
+from .manifest import validate_manifest
+from .positions import locate
+from .violations import SCHEMAS, load_schema
+
+__all__ = [
+    "RULES",
+    "SCHEMAS",
+    "DlpkError",
+    "Finding",
+    "Report",
+    "Rule",
+    "Severity",
+    "load_schema",
+    "locate",
+    "parse_emd",
+    "validate_emd",
+    "validate_manifest",
+]

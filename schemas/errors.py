@@ -1,0 +1,7 @@
+"""The base of every error this project raises on purpose."""
+
+from __future__ import annotations
+
+
+class DlpkError(Exception):
+    """Base of every error this project raises on purpose."""
