@@ -37,7 +37,7 @@ def timestamp() -> tuple[int, int, int, int, int, int]:
         raise BuildError(
             f"SOURCE_DATE_EPOCH is {epoch!r}: it must be seconds since 1970"
         ) from error
-    return min(max(moment, EARLIEST), LATEST)  # type: ignore[return-value]
+    return min(max(moment, EARLIEST), LATEST)
 
 
 def write_zip(folder: Path, target: Path) -> None:

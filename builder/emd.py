@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model_extension.clipseg.definition import FORMAT
 from model_extension.clipseg.legend import class_colors
 from model_extension.clipseg.prompts import parse_prompts
+
+from .naming import class_names
 
 FUNCTION_FILE = "CLIPSegClassifier.py"
 WEIGHTS_FILE = "model.safetensors"
@@ -50,7 +53,7 @@ def network_settings(config: Mapping[str, Any], *, frozen: bool) -> dict[str, An
     Parameters
     ----------
     config : mapping
-        As in ``config.json``.
+        As in ``config.json``, with an object for each tower.
     frozen : bool
         Leave the text tower out.
 
@@ -58,15 +61,14 @@ def network_settings(config: Mapping[str, Any], *, frozen: bool) -> dict[str, An
     -------
     dict
     """
-    settings = {key: config[key] for key in NETWORK_KEYS if key in config}
-    towers = {"vision_config": VISION_KEYS}
+    settings: dict[str, Any] = {key: config[key] for key in NETWORK_KEYS if key in config}
+    towers: dict[str, tuple[str, ...]] = {"vision_config": VISION_KEYS}
     # A folder without a text tower still describes one in its config.json.
     if not frozen:
         towers["text_config"] = TEXT_KEYS
     for tower, keys in towers.items():
-        given = config.get(tower) or {}
+        given = config[tower]
         settings[tower] = {key: given[key] for key in keys if key in given}
-    settings["vision_config"].setdefault("patch_size", 16)
     return settings
 
 
@@ -105,9 +107,9 @@ def model_definition(
     -------
     dict
     """
-    classes = parse_prompts(prompt) if prompt else ("prompt",)
+    prompts = parse_prompts(prompt) if prompt else ("prompt",)
     own: dict[str, Any] = {
-        "Format": 1,
+        "Format": FORMAT,
         "Network": dict(network),
         "Mean": list(mean),
         "Std": list(std),
@@ -137,7 +139,9 @@ def model_definition(
         "Threshold": threshold,
         "Classes": [
             {"Value": value, "Name": class_name, "Color": list(color)}
-            for value, (class_name, color) in enumerate(zip(classes, class_colors(classes)), 1)
+            for value, (class_name, color) in enumerate(
+                zip(class_names(prompts), class_colors(prompts)), 1
+            )
         ],
         "CLIPSeg": own,
     }

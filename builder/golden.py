@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from model_extension.clipseg.definition import read_definition
+from model_extension.clipseg.definition import ModelDefinition, read_definition
+from model_extension.clipseg.prompts import fold, match_names
+from model_extension.clipseg.safetensors import SafetensorsFile
+from model_extension.clipseg.tokenizer import Tokenizer
 
 CHIPS_FILE = Path(__file__).parent / "chips.npy"
+# What the chips show, the best first; a frozen vocabulary may know some of it.
+SHOWN = ("water", "trees", "snow", "tree", "sea", "river", "forest", "vegetation", "road", "grass")
+MOST_PROMPTS = 3
 # Probabilities are stored as whole numbers of this part of one.
 STEPS = 10_000
 # Single precision stays far below; half precision on a graphics card reaches about this.
@@ -40,11 +47,31 @@ def golden_chips(tile_size: int) -> np.ndarray:
     return np.ascontiguousarray(chips[..., :tile_size, :tile_size])
 
 
-def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> None:
-    """Run the package on the chips and store what comes out.
+def golden_prompts(prompts: Sequence[str], names: Sequence[str] | None) -> tuple[str, ...]:
+    """Choose a few prompts that light up on the chips.
 
-    The network runs in double precision and the result is rounded, so that every machine writes
-    the same bytes.
+    Parameters
+    ----------
+    prompts : sequence of str
+        The package's default prompts, may be empty.
+    names : sequence of str or None
+        The frozen vocabulary.
+
+    Returns
+    -------
+    tuple of str
+        At most three.
+    """
+    if names is None:
+        candidates = [*prompts, *SHOWN]
+    else:
+        known = {fold(name): name for name in names}
+        candidates = [*(known[word] for word in SHOWN if word in known), *prompts, *names]
+    return tuple(dict.fromkeys(candidates))[:MOST_PROMPTS]
+
+
+def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> None:
+    """Run the package's network on the chips and store what comes out.
 
     Parameters
     ----------
@@ -57,30 +84,13 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
     threshold : float
         At which flipped pixels are counted.
     """
-    import torch
-
-    from model_extension.clipseg.segmenter import Segmenter
-
     definition = read_definition(str(package / emd), str(package))
-    segmenter = Segmenter(definition, torch.device("cpu"), dtype=torch.float64)
     chips = golden_chips(definition.tile_size)
-    expected = np.stack(
-        [
-            segmenter.probabilities(
-                chip,
-                np.ones(chip.shape[1:], bool),
-                prompts,
-                tile_size=definition.tile_size,
-                padding=0,
-                batch_size=1,
-            ).numpy()
-            for chip in chips
-        ]
-    )
+    expected = _expected(definition, chips, prompts)
     folder = package / "golden"
     folder.mkdir()
-    np.save(folder / "inputs.npy", chips)
-    np.save(folder / "probabilities.npy", np.round(expected * STEPS).astype("<u2"))
+    _save(folder / "inputs.npy", chips)
+    _save(folder / "probabilities.npy", np.round(expected * STEPS).astype("<u2"))
     content = {
         "description": "Run the inputs as single tiles without padding and compare.",
         "inputs": "inputs.npy",
@@ -94,3 +104,33 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
     }
     text = json.dumps(content, indent=2) + "\n"
     (folder / "golden.json").write_bytes(text.encode("ascii"))
+
+
+def _expected(definition: ModelDefinition, chips: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
+    """Probabilities in double precision, shape (chips, prompts, tile_size, tile_size)."""
+    from model_extension.clipseg.segmenter import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
+
+    from .exact import ExactNetwork
+
+    with SafetensorsFile(definition.weights) as weights:
+        network = ExactNetwork(weights, definition.network, definition.weights)
+        if definition.prompt_names is None:
+            tokenizer = Tokenizer.from_folder(definition.folder)
+            tokens, _ = tokenizer.batch(prompts, definition.network.context)
+            embeddings = network.embed_text(tokens)
+        else:
+            rows = match_names(prompts, definition.prompt_names)
+            with SafetensorsFile(definition.path(EMBEDDINGS_FILE)) as frozen:
+                embeddings = frozen.tensor(EMBEDDINGS_TENSOR)[rows].astype(np.float64)
+        mean, std = (np.reshape(values, (3, 1, 1)) for values in (definition.mean, definition.std))
+        # One at a time: the activations of all would take more memory than the weights.
+        return np.stack(
+            [network.probabilities((chip / 255.0 - mean) / std, embeddings) for chip in chips]
+        )
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    # Not straight into the file: on a full disk numpy would not say what is the matter.
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getvalue())

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import errno
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-from schemas.emd import validate_emd
+from typing import Any, NamedTuple
 
 import model_extension
+from model_extension.clipseg.arguments import LARGEST_TILE
 from model_extension.clipseg.config import NetworkConfig
-from model_extension.clipseg.errors import CLIPSegError
+from model_extension.clipseg.errors import CLIPSegError, WeightsError
 from model_extension.clipseg.prompts import match_names, parse_prompts
 from model_extension.clipseg.tensors import check_tensors, tensor_shapes
+from schemas.emd import validate_emd
+from schemas.manifest import validate_manifest
 
 from .archive import write_zip
 from .emd import FUNCTION_FILE, WEIGHTS_FILE, emd_bytes, model_definition, network_settings
 from .errors import BuildError, SourceError
-from .golden import write_golden
-from .provenance import licences_text
+from .golden import golden_prompts, write_golden
+from .manifest import MANIFEST_FILE, file_hash, manifest_bytes, weights_record
+from .options import PRECISIONS, Options
+from .provenance import Licence, licences_of, licences_text
 from .safetensors_writer import total_bytes, write_safetensors
 from .sources import DEFAULT_SOURCE, Weights, open_source
+from .tokenizer_files import TokenizerFiles, read_tokenizer
 from .vocabulary import Vocabulary, freeze_prompts, read_embeddings
 
-FORMAT = 1
-PRECISIONS = {"fp16": "float16", "fp32": "float32"}
 # The paper's threshold for prompts (table 3); the miniature is trained for one half.
 DEFAULT_THRESHOLD = 0.3
 MINI_THRESHOLD = 0.5
@@ -43,7 +42,9 @@ MINI_DESCRIPTION = (
     "A miniature of CLIPSeg for demonstration: it knows a few kinds of land cover in Sentinel-2 "
     "and Landsat images and is not meant for real work."
 )
-EMBEDDINGS_FILE = "prompt_embeddings.safetensors"
+# A frozen vocabulary of up to this many prompts is asked for as a whole by default.
+FEW_PROMPTS = 8
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Built:
 def build(
     out: str | Path,
     *,
-    weights: str = DEFAULT_SOURCE,
+    weights: str | Path = DEFAULT_SOURCE,
     clip: str | Path | None = None,
     revision: str | None = None,
     name: str | None = None,
@@ -86,11 +87,15 @@ def build(
 ) -> Built:
     """Build a deep learning package around CLIPSeg.
 
+    The same input gives the same bytes on any machine and any day (``SOURCE_DATE_EPOCH`` sets the
+    time in the zip). Weights are converted one tensor at a time, and the golden results computed
+    with one layer in memory at a time, so that memory holds a fraction of the weights.
+
     Parameters
     ----------
     out : path
-        The .dlpk file to write; replaced if it exists.
-    weights : str
+        The .dlpk file to write; replaced if it exists, once the new one is complete.
+    weights : str or path
         Source of the weights: see `builder.sources.open_source`.
     clip : path, optional
         Folder with CLIP, when `weights` is the authors' decoder.
@@ -105,7 +110,7 @@ def build(
     threshold : float, optional
         Default threshold, 0 to 1.
     prompt : str, optional
-        Default prompts.
+        Default prompts, separated by commas.
     freeze_prompts : str, optional
         Prompts to embed now, separated by commas; the text tower is left out.
     prompt_embeddings, names : path, optional
@@ -122,53 +127,28 @@ def build(
     BuildError
         Says what is wrong and what to do; nothing is left behind.
     """
+    options = Options(
+        weights=os.fspath(weights),
+        clip=clip,
+        revision=revision,
+        name=name,
+        description=description,
+        precision=precision,
+        threshold=threshold,
+        prompt=prompt,
+        freeze_prompts=freeze_prompts,
+        prompt_embeddings=prompt_embeddings,
+        names=names,
+        embeddings_tensor=embeddings_tensor,
+    )
     out = _checked_target(Path(out))
-    if precision not in PRECISIONS:
-        raise BuildError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise BuildError(f"threshold is {threshold:g}; it must be from 0 to 1")
-    if freeze_prompts is not None and prompt_embeddings is not None:
-        raise BuildError("give either prompts to freeze or embeddings made elsewhere, not both")
-    if (prompt_embeddings is None) != (names is None):
-        raise BuildError("prompt embeddings and their names go together: give both files")
-    title = name or out.stem
-    file_name = re.sub(r"[^A-Za-z0-9_-]+", "_", title).strip("_") or "clipseg"
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    staging: Path | None = None
     try:
-        with ExitStack() as stack:
-            source = open_source(weights, stack, clip=clip, revision=revision)
-            vocabulary = _vocabulary(
-                source, freeze_prompts, prompt_embeddings, names, embeddings_tensor
-            )
-            settings = _definition(
-                source, vocabulary, title, description, threshold, prompt, file_name
-            )
-            package = staging / "package"
-            package.mkdir()
-            _write_weights(package, source, settings, precision)
-            _write_vocabulary(package, source, vocabulary)
-            notes = (*source.notes, *(vocabulary.notes if vocabulary else ()))
-            record = _weights_record(source, vocabulary)
-        _write_code(package)
-        (package / f"{file_name}.emd").write_bytes(emd_bytes(settings))
-        golden_prompts = _golden_prompts(settings)
-        write_golden(package, f"{file_name}.emd", golden_prompts, settings["Threshold"])
-        text = licences_text(source.licences)
-        (package / "LICENSES.md").write_bytes(text.encode("utf-8"))
-        manifest = {
-            "format": FORMAT,
-            "name": title,
-            "created_by": {"name": "dlpk", "version": own_version()},
-            "precision": precision,
-            "weights": record,
-            "licences": [licence.to_dict() for licence in source.licences],
-            "files": _hashes(package),
-        }
-        (package / "manifest.json").write_bytes(
-            (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode("ascii")
-        )
-        _self_check(package / f"{file_name}.emd")
-        finished = staging / out.name
+        staging = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=out.parent))
+        package = staging / "package"
+        package.mkdir()
+        notes = _fill(package, options, options.title(out), options.stem(out))
+        finished = staging / "finished.dlpk"
         write_zip(package, finished)
         built = Built(out, file_hash(finished), finished.stat().st_size, notes)
         os.replace(finished, out)
@@ -176,103 +156,155 @@ def build(
     except CLIPSegError as error:
         raise BuildError(str(error)) from error
     except OSError as error:
-        raise BuildError(f"{out} cannot be written: {error}") from error
+        raise BuildError(_reason(error, out)) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def own_version() -> str:
-    """Version of this project, as installed."""
-    try:
-        return version("dlpk")
-    except PackageNotFoundError:
-        return "0"
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _checked_target(out: Path) -> Path:
     if out.suffix.lower() != ".dlpk":
         raise BuildError(f"{out} does not end in .dlpk, which ArcGIS knows packages by")
     if out.is_dir():
-        raise BuildError(f"{out} is a folder; name a file")
+        raise BuildError(f"{out} is a folder: name a file")
     if not out.parent.is_dir():
         raise BuildError(f"the folder {out.parent} does not exist: make it first")
-    if not os.access(out.parent, os.W_OK):
-        raise BuildError(f"the folder {out.parent} cannot be written to")
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise BuildError(
+            f"the folder {out.parent} cannot be written to: choose another, or ask its owner"
+        )
     return out
 
 
+def _reason(error: OSError, out: Path) -> str:
+    if error.errno in DISK_FULL:
+        return (
+            f"the disk of {out.parent} is full ({error.strerror}): make room or choose another "
+            f"folder; {out.name} was not written"
+        )
+    return f"building {out} failed: {error}; it was not written"
+
+
+class _Parts(NamedTuple):
+    """What remains to be known once the weights are closed."""
+
+    definition: dict[str, Any]
+    record: dict[str, Any]
+    licences: tuple[Licence, ...]
+    notes: tuple[str, ...]
+
+
+def _fill(package: Path, options: Options, title: str, stem: str) -> tuple[str, ...]:
+    """Write every file of the package into a folder; returns notes for the user."""
+    # The weights are closed before the network runs: one of the two is in memory, not both.
+    parts = _write_parts(package, options, title)
+    home = Path(model_extension.__file__).parent
+    for path in (home / FUNCTION_FILE, *sorted((home / "clipseg").glob("*.py"))):
+        target = package / path.relative_to(home)
+        target.parent.mkdir(exist_ok=True)
+        # A checkout on Windows may have other line ends; the package has not.
+        target.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    emd = package / f"{stem}.emd"
+    emd.write_bytes(emd_bytes(parts.definition))
+    own = parts.definition["CLIPSeg"]
+    prompts = golden_prompts(
+        parse_prompts(own["Prompt"]) if own["Prompt"] else (), own.get("PromptNames")
+    )
+    write_golden(package, emd.name, prompts, parts.definition["Threshold"])
+    (package / "LICENSES.md").write_bytes(licences_text(parts.licences).encode("utf-8"))
+    (package / MANIFEST_FILE).write_bytes(
+        manifest_bytes(
+            package,
+            name=title,
+            precision=options.precision,
+            weights=parts.record,
+            licences=parts.licences,
+        )
+    )
+    _check_self(emd, package / MANIFEST_FILE)
+    return parts.notes
+
+
+def _write_parts(package: Path, options: Options, title: str) -> _Parts:
+    """Write weights and vocabulary, and compose the model definition."""
+    with ExitStack() as stack:
+        source = open_source(options.weights, stack, clip=options.clip, revision=options.revision)
+        vocabulary, tokenizer = _vocabulary(source, options)
+        definition = _definition(source, vocabulary, options, title)
+        _write_weights(package / WEIGHTS_FILE, source, definition, options.precision)
+        _write_vocabulary(package, vocabulary, tokenizer)
+        return _Parts(
+            definition,
+            weights_record(source, vocabulary, tokenizer),
+            licences_of(
+                source.kind,
+                source.source,
+                own_embeddings=options.prompt_embeddings is not None,
+            ),
+            (*source.preprocessing.notes, *(vocabulary.notes if vocabulary else ())),
+        )
+
+
 def _vocabulary(
-    source: Weights,
-    freeze: str | None,
-    embeddings: str | Path | None,
-    names: str | Path | None,
-    tensor: str | None,
-) -> Vocabulary | None:
-    if freeze is not None:
-        text = NetworkConfig.from_dict(network_settings(source.config, frozen=False))
-        if "clip.text_projection.weight" not in source.tensors.keys():
-            raise BuildError(
-                f"{source.source} has no text tower to embed prompts with: take embeddings from "
-                "elsewhere with --prompt-embeddings FILE --names FILE"
-            )
-        return freeze_prompts(freeze, source, text)
-    if embeddings is not None and names is not None:
-        projection = int(source.config.get("projection_dim", 512))
-        return read_embeddings(Path(embeddings), Path(names), projection, tensor=tensor)
-    if "clip.text_projection.weight" not in source.tensors.keys():
-        near = sorted(path.name for path in source.files[0].parent.glob("*embedding*"))
+    source: Weights, options: Options
+) -> tuple[Vocabulary | None, TokenizerFiles | None]:
+    """The frozen vocabulary, if there is to be one, and else the tokenizer."""
+    if options.prompt_embeddings is not None and options.names is not None:
+        vocabulary = read_embeddings(
+            Path(options.prompt_embeddings),
+            Path(options.names),
+            _network(source, frozen=True).projection,
+            tensor=options.embeddings_tensor,
+        )
+        return vocabulary, None
+    if not source.has_text_tower:
+        near = sorted(path.name for path in source.folder.glob("*embedding*"))
         hint = f" (the folder holds {', '.join(near)})" if near else ""
         raise SourceError(
             f"{source.source} has no text tower, so prompts have to be embedded beforehand: give "
             f"--prompt-embeddings FILE --names FILE{hint}"
         )
-    if source.tokenizer is None:
-        raise SourceError(
-            f"{source.source} has no vocab.json and merges.txt, which prompts are read with"
-        )
-    return None
+    network = _network(source, frozen=False)
+    tokenizer = read_tokenizer(source.folder, network)
+    if options.freeze_prompts is None:
+        return None, tokenizer
+    return freeze_prompts(options.freeze_prompts, source, network, tokenizer), None
+
+
+def _network(source: Weights, *, frozen: bool) -> NetworkConfig:
+    try:
+        return NetworkConfig.from_dict(network_settings(source.config, frozen=frozen))
+    except WeightsError as error:
+        raise SourceError(f"{source.folder / 'config.json'}: {error}") from error
 
 
 def _definition(
-    source: Weights,
-    vocabulary: Vocabulary | None,
-    title: str,
-    description: str | None,
-    threshold: float | None,
-    prompt: str | None,
-    file_name: str,
+    source: Weights, vocabulary: Vocabulary | None, options: Options, title: str
 ) -> dict[str, Any]:
     mini = source.kind == "mini"
-    if threshold is None:
-        threshold = MINI_THRESHOLD if mini else DEFAULT_THRESHOLD
+    prompt = options.default_prompt()
     if prompt is None:
         prompt = _default_prompt(vocabulary, mini)
     elif vocabulary is not None:
         match_names(parse_prompts(prompt), vocabulary.names)
-    network = network_settings(source.config, frozen=vocabulary is not None)
-    sides = (source.image_size, network["vision_config"]["patch_size"])
-    if sides[0] % sides[1]:
+    threshold = options.threshold
+    if threshold is None:
+        threshold = MINI_THRESHOLD if mini else DEFAULT_THRESHOLD
+    frozen = vocabulary is not None
+    patch, size = _network(source, frozen=frozen).patch, source.preprocessing.size
+    if size % patch or size > LARGEST_TILE:
         raise SourceError(
-            f"the preprocessor's image size {sides[0]} is not a multiple of the patch size "
-            f"{sides[1]}"
+            f"{source.source}: the preprocessor's image size {size} must be a multiple of the "
+            f"patch size {patch} up to {LARGEST_TILE}"
         )
     return model_definition(
         name=title,
-        description=description or (MINI_DESCRIPTION if mini else DESCRIPTION),
-        network=network,
-        mean=source.mean,
-        std=source.std,
-        tile_size=source.image_size,
-        threshold=threshold,
+        description=options.shown_description(MINI_DESCRIPTION if mini else DESCRIPTION),
+        network=network_settings(source.config, frozen=frozen),
+        mean=source.preprocessing.mean,
+        std=source.preprocessing.std,
+        tile_size=size,
+        threshold=float(threshold),
         prompt=prompt,
         prompt_names=None if vocabulary is None else vocabulary.names,
     )
@@ -280,31 +312,28 @@ def _definition(
 
 def _default_prompt(vocabulary: Vocabulary | None, mini: bool) -> str:
     if vocabulary is not None:
-        few = len(vocabulary.names) <= 8
+        few = len(vocabulary.names) <= FEW_PROMPTS
         return ", ".join(vocabulary.names) if few else vocabulary.names[0]
     return MINI_PROMPT if mini else ""
 
 
 def _write_weights(
-    package: Path, source: Weights, settings: Mapping[str, Any], precision: str
+    path: Path, source: Weights, definition: Mapping[str, Any], precision: str
 ) -> None:
-    config = NetworkConfig.from_dict(settings["CLIPSeg"]["Network"])
+    config = NetworkConfig.from_dict(definition["CLIPSeg"]["Network"])
     found = {name: source.tensors.shape(name) for name in source.tensors.keys()}
-    try:
-        check_tensors(config, found, source.source)
-    except CLIPSegError as error:
-        raise SourceError(str(error)) from error
+    check_tensors(config, found, source.source)
     shapes = tensor_shapes(config)
-    needed = total_bytes(shapes.values(), PRECISIONS[precision])
-    # The package is staged and then zipped beside itself: twice the size for a moment.
-    free = shutil.disk_usage(package).free
-    if free < 2 * needed:
+    # The package is written as a folder and then zipped beside it: twice the size for a moment.
+    needed = 2 * total_bytes(shapes.values(), PRECISIONS[precision])
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
         raise BuildError(
-            f"building needs {2 * needed / 1e6:,.0f} MB beside {package.parent.parent}, "
-            f"{free / 1e6:,.0f} MB are free"
+            f"building needs {needed / 1e6:,.0f} MB in the folder of the package, "
+            f"{free / 1e6:,.0f} MB are free: make room or choose another folder"
         )
     write_safetensors(
-        package / WEIGHTS_FILE,
+        path,
         shapes,
         source.tensors.tensor,
         dtype=PRECISIONS[precision],
@@ -312,60 +341,25 @@ def _write_weights(
     )
 
 
-def _write_vocabulary(package: Path, source: Weights, vocabulary: Vocabulary | None) -> None:
+def _write_vocabulary(
+    package: Path, vocabulary: Vocabulary | None, tokenizer: TokenizerFiles | None
+) -> None:
     if vocabulary is not None:
+        from model_extension.clipseg.segmenter import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
+
         write_safetensors(
             package / EMBEDDINGS_FILE,
-            {"prompts": vocabulary.embeddings.shape},
+            {EMBEDDINGS_TENSOR: vocabulary.embeddings.shape},
             lambda name: vocabulary.embeddings,
             dtype="float32",
         )
-    elif source.tokenizer is not None:
-        for file in ("vocab.json", "merges.txt"):
-            shutil.copyfile(source.tokenizer / file, package / file)
+    if tokenizer is not None:
+        (package / "vocab.json").write_bytes(tokenizer.vocab)
+        (package / "merges.txt").write_bytes(tokenizer.merges)
 
 
-def _write_code(package: Path) -> None:
-    home = Path(model_extension.__file__).parent
-    for path in (home / FUNCTION_FILE, *sorted((home / "clipseg").glob("*.py"))):
-        target = package / path.relative_to(home)
-        target.parent.mkdir(exist_ok=True)
-        # A checkout on Windows may have other line ends; the package has not.
-        target.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
-
-
-def _golden_prompts(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    own = settings["CLIPSeg"]
-    if own["Prompt"]:
-        return parse_prompts(own["Prompt"])[:3]
-    return tuple(own.get("PromptNames", ("water", "trees")))[:3]
-
-
-def _weights_record(source: Weights, vocabulary: Vocabulary | None) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "source": source.source if source.kind in ("hub", "mini") else Path(source.source).name,
-        "kind": source.kind,
-        "inputs": {path.name: file_hash(path) for path in source.files},
-    }
-    if source.revision:
-        record["revision"] = source.revision
-    if vocabulary is not None:
-        record["vocabulary"] = {"names": len(vocabulary.names), "origin": vocabulary.origin}
-    return record
-
-
-def _hashes(package: Path) -> dict[str, dict[str, Any]]:
-    files = sorted(path for path in package.rglob("*") if path.is_file())
-    return {
-        path.relative_to(package).as_posix(): {
-            "sha256": file_hash(path),
-            "size": path.stat().st_size,
-        }
-        for path in files
-    }
-
-
-def _self_check(emd: Path) -> None:
+def _check_self(emd: Path, manifest: Path) -> None:
     report = validate_emd(emd.read_bytes(), file=emd.name, profile="package")
+    report += validate_manifest(manifest.read_bytes(), file=manifest.name)
     if not report.ok:
-        raise BuildError(f"the model definition does not pass our own schema:\n{report.to_text()}")
+        raise BuildError(f"the package does not pass our own schemas:\n{report.to_text()}")

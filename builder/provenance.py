@@ -1,9 +1,14 @@
-"""Licences of code and weights, contradictions included."""
+"""Who made what under which licence, contradictions included."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from .licence_texts import BSD_3_CLAUSE, MIT
+
+# As in pyproject.toml: what an installation happens to say must not change a package's bytes.
+VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -20,24 +25,38 @@ class Licence:
         Who says so.
     note : str
         What a user has to know before relying on it.
+    text : str
+        The licence itself, where it has to travel along.
     """
 
     part: str
     licence: str
     source: str
     note: str = ""
+    text: str = ""
 
     def to_dict(self) -> dict[str, str]:
         """The licence as it stands in manifest.json."""
-        return asdict(self)
+        return {
+            "part": self.part,
+            "licence": self.licence,
+            "source": self.source,
+            "note": self.note,
+        }
 
 
-CODE = Licence("raster function and its modules", "Apache-2.0", "this project")
+CODE = Licence(
+    "raster function and its modules (CLIPSegClassifier.py, clipseg/)",
+    "Apache-2.0",
+    "this project",
+    "The text is at https://www.apache.org/licenses/LICENSE-2.0",
+)
 CLIP = Licence(
-    "CLIP ViT-B/16 (image and text encoder)",
+    "CLIP ViT-B/16 (image and text encoder, tokenizer)",
     "MIT",
     "OpenAI, repository openai/CLIP",
     "OpenAI's model card calls deployed use cases out of scope.",
+    MIT.format(holder="2021 OpenAI"),
 )
 DECODER = Licence(
     "CLIPSeg decoder weights",
@@ -53,21 +72,58 @@ MINI = Licence(
     "this project",
     "Trained on modified Copernicus Sentinel data 2016 and USGS Landsat data.",
 )
-LOCAL = Licence(
-    "weights of your own",
+OWN_WEIGHTS = Licence(
+    "weights of somebody else's making",
     "unknown",
-    "not stated by the folder they came from",
-    "Fine-tuned CLIPSeg weights inherit the terms of the weights they started from.",
+    "not stated by the files they came from",
+    "Where they are fine-tuned CLIPSeg weights, the terms of CLIP and of the CLIPSeg decoder below "
+    "apply to them, too.",
+)
+EMBEDDINGS = Licence(
+    "prompt embeddings",
+    "unknown",
+    "not stated by the file they came from",
+    "Embeddings made with OpenAI's CLIP fall under its terms.",
+)
+CHIPS = (
+    Licence(
+        "golden chip 1",
+        "Copernicus Sentinel data terms (free use with attribution)",
+        "Sentinel-2, Virginia coast",
+        "Contains modified Copernicus Sentinel data 2016.",
+    ),
+    Licence(
+        "golden chip 2",
+        "CC0-1.0",
+        "National Ecological Observatory Network (NEON), airborne camera imagery",
+        "Attribution: NEON, operated by Battelle for the National Science Foundation.",
+    ),
+    Licence(
+        "golden chip 3",
+        "BSD-3-Clause",
+        "test data of rasterio",
+        text=BSD_3_CLAUSE.format(holder="2013, MapBox"),
+    ),
 )
 
 
-def licences_of(kind: str) -> tuple[Licence, ...]:
-    """Licences that apply to weights of a kind (``hub``, ``folder``, ``authors``, ``mini``)."""
+def licences_of(kind: str, source: str, *, own_embeddings: bool) -> tuple[Licence, ...]:
+    """Licences of the parts of a package.
+
+    Parameters
+    ----------
+    kind, source : str
+        Of the weights: see `builder.sources.Weights`.
+    own_embeddings : bool
+        Whether the prompt embeddings come from a file of their own.
+    """
     if kind == "mini":
-        return (CODE, MINI)
-    if kind == "folder":
-        return (CODE, LOCAL, CLIP, DECODER)
-    return (CODE, CLIP, DECODER)
+        weights: tuple[Licence, ...] = (MINI,)
+    elif kind == "authors" or source.startswith("CIDAS/"):
+        weights = (CLIP, DECODER)
+    else:
+        weights = (OWN_WEIGHTS, CLIP, DECODER)
+    return (CODE, *weights, *([EMBEDDINGS] if own_embeddings else []), *CHIPS)
 
 
 def licences_text(licences: Iterable[Licence]) -> str:
@@ -79,6 +135,8 @@ def licences_text(licences: Iterable[Licence]) -> str:
             "",
             f"Licence: {licence.licence}  ",
             f"Source: {licence.source}",
+            "",
         ]
-        lines += ["", licence.note, ""] if licence.note else [""]
+        lines += [licence.note, ""] if licence.note else []
+        lines += ["```text", licence.text.strip(), "```", ""] if licence.text else []
     return "\n".join(lines)

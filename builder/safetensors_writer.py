@@ -21,7 +21,7 @@ def write_safetensors(
     dtype: str,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write tensors in a fixed order, holding one at a time.
+    """Write tensors in the order of their names, holding one at a time.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def write_safetensors(
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for name in sorted(shapes):
-            file.write(_converted(read(name), dtype, name).tobytes())
+            file.write(_converted(read(name), dtype, name).data)
 
 
 def _converted(tensor: np.ndarray, dtype: str, name: str) -> np.ndarray:
@@ -67,14 +67,12 @@ def _converted(tensor: np.ndarray, dtype: str, name: str) -> np.ndarray:
             f"tensor {name!r} holds values that are not finite: the weights are broken"
         )
     with np.errstate(over="ignore"):
-        converted = tensor.astype(np.dtype(dtype).newbyteorder("<"))
+        converted = tensor.astype(np.dtype(dtype).newbyteorder("<"), order="C", copy=False)
     if not np.isfinite(converted).all():
         largest = float(np.abs(tensor).max())
-        raise BuildError(
-            f"tensor {name!r} holds {largest:g}, which half precision cannot: build with "
-            "precision fp32"
-        )
-    return converted
+        advice = "build with precision fp32" if dtype == "float16" else "the weights are broken"
+        raise BuildError(f"tensor {name!r} holds {largest:g}, which {dtype} cannot hold: {advice}")
+    return np.ascontiguousarray(converted)
 
 
 def total_bytes(shapes: Iterable[tuple[int, ...]], dtype: str) -> int:

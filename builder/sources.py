@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .authors import decoder_config, rename_clip, rename_decoder
 from .errors import SourceError
-from .provenance import Licence, licences_of
-from .tensors import MergedTensors, Tensors, open_folder, open_tensors, rename_clip, rename_decoder
+from .hub import download
+from .json_files import read_json
+from .preprocessing import Preprocessing, read_preprocessing
+from .tensors import MergedTensors, Tensors, open_folder, open_tensors
 
 DEFAULT_SOURCE = "CIDAS/clipseg-rd64-refined"
-# Until January 2023 the hub's preprocessor settings had mean and std 0.5, which CLIPSeg was not
-# trained with; these revisions are the corrected ones.
-PINNED_REVISIONS = {
-    "CIDAS/clipseg-rd64-refined": "583b388",
-    "CIDAS/clipseg-rd64": "1aa4fb6",
-    "CIDAS/clipseg-rd16": "d8e4d60",
-}
-HUB_FILES = (
-    "config.json",
-    "preprocessor_config.json",
-    "vocab.json",
-    "merges.txt",
-    "model.safetensors",
-    "pytorch_model.bin",
-)
 MINI_FOLDER = Path(__file__).parent / "mini"
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+_WEIGHTS_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
+_PATCHES = "clip.vision_model.embeddings.patch_embedding.weight"
 
 
 @dataclass(frozen=True)
@@ -45,37 +32,32 @@ class Weights:
     kind : str
         ``hub``, ``folder``, ``authors`` or ``mini``.
     revision : str
-        Of the hub, empty elsewhere.
+        Commit on the hub, empty elsewhere.
     config : mapping
         Keys of a Hugging Face ``CLIPSegConfig``.
-    mean, std : tuple of float
-        Normalisation per band for pixels scaled to 0 to 1.
-    image_size : int
-        Side in pixels of the images that the network was trained on.
+    preprocessing : Preprocessing
+        How images were prepared.
     tensors : Tensors
         Named as in transformers.
-    files : tuple of Path
-        What was read, for the record.
-    tokenizer : Path or None
-        Folder with ``vocab.json`` and ``merges.txt``.
-    licences : tuple of Licence
-        Code and weights.
-    notes : tuple of str
-        What the user should know.
+    folder : Path
+        Where config and tokenizer lie.
+    files : mapping
+        Name to path of what was read, for the record.
     """
 
     source: str
     kind: str
     revision: str
     config: Mapping[str, Any]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    image_size: int
+    preprocessing: Preprocessing
     tensors: Tensors
-    files: tuple[Path, ...]
-    tokenizer: Path | None
-    licences: tuple[Licence, ...]
-    notes: tuple[str, ...] = field(default=())
+    folder: Path
+    files: Mapping[str, Path]
+
+    @property
+    def has_text_tower(self) -> bool:
+        """Whether prompts can be embedded with these weights."""
+        return "clip.text_projection.weight" in self.tensors.keys()
 
 
 def open_source(
@@ -109,68 +91,48 @@ def open_source(
         Not found or not CLIPSeg; says which files to put where.
     """
     path = Path(source).expanduser()
+    local = source == "mini" or path.exists()
+    if revision is not None and local:
+        raise SourceError(f"--revision is for the hub, and {source} is on this machine")
+    if clip is not None and not path.is_file():
+        raise SourceError(f"--clip is for the authors' decoder file, and {source} is no such file")
     if source == "mini":
         return _folder(MINI_FOLDER, stack, source, "mini")
     if path.is_dir():
         return _folder(path, stack, source, "folder")
-    if path.is_file():
+    if path.exists():
         return _authors(path, clip, stack)
-    if path.suffix in (".pth", ".pt", ".bin", ".safetensors") or source.count("/") != 1:
+    if path.suffix in _WEIGHTS_SUFFIXES or source.count("/") != 1 or source.startswith((".", "/")):
         raise SourceError(
             f"no such file or folder: {source}. Weights are a hub id ('{DEFAULT_SOURCE}'), a "
             "folder in the hub's layout, the authors' decoder .pth, or 'mini'"
         )
-    chosen = revision or PINNED_REVISIONS.get(source, "main")
-    return _folder(_download(source, chosen), stack, source, "hub", chosen)
-
-
-def _download(repository: str, revision: str) -> Path:
-    """Folder of the hub's cache with the files of a repository; downloads what is missing."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(repository, revision=revision, allow_patterns=list(HUB_FILES))
-        )
-    except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-        cache = Path(constants.HF_HUB_CACHE)
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SourceError(
-            f"{repository} at revision {revision} is not in the cache {cache} and could not be "
-            f"downloaded ({reason}). Without network: put config.json, preprocessor_config.json, "
-            "vocab.json, merges.txt and model.safetensors (or pytorch_model.bin) of "
-            f"that repository into a folder and give the folder instead, --weights FOLDER; or "
-            "use --weights mini, the miniature for demonstration"
-        ) from error
+    folder, commit = download(source, revision)
+    return _folder(folder, stack, source, "hub", commit)
 
 
 def _folder(folder: Path, stack: ExitStack, source: str, kind: str, revision: str = "") -> Weights:
     config = read_json(folder / "config.json")
-    if config.get("model_type", "clipseg") != "clipseg":
-        raise SourceError(
-            f"{folder / 'config.json'} describes a {config['model_type']!r} model, not 'clipseg'"
-        )
+    _check_type(config, ("clipseg",), folder)
     tensors, files = open_folder(folder, stack)
-    mean, std, size, notes = _preprocessing(folder)
+    preprocessing = read_preprocessing(folder)
+    paths = (folder / "config.json", *preprocessing.files, *files)
     return Weights(
         source=source,
         kind=kind,
         revision=revision,
-        config=config,
-        mean=mean,
-        std=std,
-        image_size=size or int(config.get("vision_config", {}).get("image_size", 352)),
+        config=_completed(config, tensors),
+        preprocessing=preprocessing,
         tensors=tensors,
-        files=(folder / "config.json", *files),
-        tokenizer=_tokenizer(folder),
-        licences=licences_of(kind),
-        notes=notes,
+        folder=folder,
+        files={path.name: path for path in paths},
     )
 
 
 def _authors(path: Path, clip: str | Path | None, stack: ExitStack) -> Weights:
     if clip is None:
+        if (path.parent / "config.json").is_file():
+            raise SourceError(f"{path} lies in a folder in the hub's layout: give {path.parent}")
         raise SourceError(
             f"{path} holds the decoder alone: name a folder with CLIP ViT-B/16 in the hub's layout "
             "(openai/clip-vit-base-patch16) with --clip FOLDER"
@@ -179,85 +141,48 @@ def _authors(path: Path, clip: str | Path | None, stack: ExitStack) -> Weights:
     if not folder.is_dir():
         raise SourceError(f"no such folder: {folder} (given as --clip)")
     decoder = rename_decoder(open_tensors(path, stack), path)
-    clip_tensors, files = open_folder(folder, stack)
-    config = {
+    config = read_json(folder / "config.json")
+    _check_type(config, ("clip", "clipseg"), folder)
+    opened, files = open_folder(folder, stack)
+    tensors = MergedTensors(decoder, rename_clip(opened, folder))
+    towers = {
         key: value
-        for key, value in read_json(folder / "config.json").items()
+        for key, value in _completed(config, tensors).items()
         if key in ("vision_config", "text_config", "projection_dim")
     }
-    config.update(_decoder_config(decoder))
     return Weights(
         source=path.name,
         kind="authors",
         revision="",
-        config=config,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        image_size=352,
-        tensors=MergedTensors(decoder, rename_clip(clip_tensors, folder)),
-        files=(path, folder / "config.json", *files),
-        tokenizer=_tokenizer(folder),
-        licences=licences_of("authors"),
+        config={**towers, **decoder_config(decoder, path)},
+        # What the authors' code does; CLIP's own values are others.
+        preprocessing=Preprocessing(),
+        tensors=tensors,
+        folder=folder,
+        files={
+            path.name: path,
+            **{f"clip/{file.name}": file for file in (folder / "config.json", *files)},
+        },
     )
 
 
-def _decoder_config(decoder: Tensors) -> dict[str, Any]:
-    """Sizes that the authors' files do not write down, read off the tensors."""
-    names = list(decoder.keys())
-    depth = sum(name.startswith("decoder.reduces.") for name in names) // 2
-    if depth != 3:
-        raise SourceError(f"the decoder has {depth} blocks; those published have 3")
-    return {
-        "reduce_dim": decoder.shape("decoder.film_mul.weight")[0],
-        "decoder_intermediate_size": decoder.shape("decoder.layers.0.mlp.fc1.weight")[0],
-        "decoder_num_attention_heads": 4,
-        "extract_layers": [3, 6, 9],
-        "conditional_layer": 0,
-        "use_complex_transposed_convolution": "decoder.transposed_convolution.0.weight" in names,
-    }
-
-
-def _preprocessing(
-    folder: Path,
-) -> tuple[tuple[float, ...], tuple[float, ...], int, tuple[str, ...]]:
-    path = folder / "preprocessor_config.json"
-    if not path.is_file():
-        note = f"{folder} has no preprocessor_config.json: ImageNet's mean and std are used"
-        return IMAGENET_MEAN, IMAGENET_STD, 352, (note,)
-    settings = read_json(path)
-    mean = tuple(float(value) for value in settings.get("image_mean", IMAGENET_MEAN))
-    std = tuple(float(value) for value in settings.get("image_std", IMAGENET_STD))
-    size = settings.get("size", 352)
-    side = int(
-        size.get("height", size.get("shortest_edge", 352)) if isinstance(size, dict) else size
-    )
-    if mean == std == (0.5, 0.5, 0.5):
-        note = (
-            f"{path} says mean and std 0.5, a mistake of the hub's files before January 2023: "
-            "ImageNet's values, which CLIPSeg was trained with, are used instead"
+def _check_type(config: Mapping[str, Any], expected: tuple[str, ...], folder: Path) -> None:
+    found = config.get("model_type", expected[0])
+    if found not in expected:
+        raise SourceError(
+            f"{folder / 'config.json'} describes a {found!r} model, not {expected[0]!r}"
         )
-        return IMAGENET_MEAN, IMAGENET_STD, side, (note,)
-    return mean, std, side, ()
 
 
-def _tokenizer(folder: Path) -> Path | None:
-    return folder if all((folder / n).is_file() for n in ("vocab.json", "merges.txt")) else None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file.
-
-    Raises
-    ------
-    SourceError
-        Missing, broken, or not an object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} is missing: the folder is not in the hub's layout") from error
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise SourceError(f"{path} must hold a JSON object")
-    return content
+def _completed(config: Mapping[str, Any], tensors: Tensors) -> dict[str, Any]:
+    """The settings with one object per tower, and the patch size, which is often left out."""
+    completed = dict(config)
+    for tower in ("vision_config", "text_config"):
+        # Up to 2022 transformers wrote the towers twice, and the second counts.
+        parts = [config.get(tower), config.get(f"{tower}_dict")]
+        completed[tower] = {
+            k: v for part in parts if isinstance(part, dict) for k, v in part.items()
+        }
+    if _PATCHES in tensors.keys() and tensors.shape(_PATCHES):
+        completed["vision_config"].setdefault("patch_size", tensors.shape(_PATCHES)[-1])
+    return completed

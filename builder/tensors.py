@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import tarfile
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +17,10 @@ from model_extension.clipseg.errors import WeightsError
 from model_extension.clipseg.safetensors import SafetensorsFile
 
 from .errors import SourceError
+
+# In the order of preference; the hub has several for some models.
+SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
+PICKLED = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
 
 
 class Tensors(Protocol):
@@ -44,23 +50,15 @@ class PickledTensors:
     """
 
     def __init__(self, path: Path) -> None:
-        import torch
-
-        try:
-            # mmap leaves the tensors on disk; files from before torch 1.6 do not allow it.
-            try:
-                loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            except RuntimeError:
-                loaded = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise SourceError(
-                f"{path} holds more than tensors, and loading it could run somebody's code: "
-                "convert it to safetensors where you trust it"
-            ) from error
-        except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-            first = str(error).strip().splitlines()[:1]
-            raise SourceError(f"{path} cannot be read as PyTorch weights: {first}") from error
-        self._tensors: Mapping[str, Any] = _state_dict(loaded, path)
+        loaded = _load(path)
+        for key in ("state_dict", "model"):  # training frameworks wrap the weights
+            if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+                loaded = loaded[key]
+        if not isinstance(loaded, Mapping):
+            raise SourceError(f"{path} holds a {type(loaded).__name__}, not named tensors")
+        self._tensors = {
+            str(name): value.detach() for name, value in loaded.items() if hasattr(value, "detach")
+        }
 
     def keys(self) -> Iterable[str]:
         """Names."""
@@ -71,22 +69,40 @@ class PickledTensors:
         return tuple(self._tensors[name].shape)
 
     def tensor(self, name: str) -> np.ndarray:
-        """One tensor; bfloat16, which numpy lacks, as float32."""
-        import torch
-
+        """One tensor; types that numpy lacks, such as bfloat16, as float32."""
         tensor = self._tensors[name]
-        return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
+        try:
+            return np.asarray(tensor.numpy())
+        except TypeError:
+            return np.asarray(tensor.float().numpy())
 
 
-def _state_dict(loaded: Any, path: Path) -> Mapping[str, Any]:
+def _load(path: Path) -> Any:
+    """Load a file of PyTorch with the loader that knows tensors and nothing else."""
     import torch
 
-    for key in ("state_dict", "model"):  # training frameworks wrap the weights
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping):
-        raise SourceError(f"{path} holds a {type(loaded).__name__}, not named tensors")
-    return {str(k): v.detach() for k, v in loaded.items() if isinstance(v, torch.Tensor)}
+    # Of this format, from before 2018, old releases of torch execute what is in the file.
+    if tarfile.is_tarfile(path):
+        raise SourceError(f"{path} has a format of before 2018: convert it to safetensors")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                # Mapped, the tensors stay on the disk. Old files and old torch do not allow it.
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except (RuntimeError, TypeError):
+                return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SourceError(
+            f"{path} is damaged or holds more than tensors, and loading more than tensors could "
+            "run somebody's code: copy it again, or convert it to safetensors where you trust it"
+        ) from error
+    except Exception as error:  # damaged files make the loader stumble in any way
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        raise SourceError(
+            f"{path} is not a weights file of PyTorch, or damaged ({type(error).__name__}: "
+            f"{reason}): copy it again"
+        ) from error
 
 
 class RenamedTensors:
@@ -170,8 +186,31 @@ def open_tensors(path: Path, stack: ExitStack) -> Tensors:
     return PickledTensors(path)
 
 
+def weights_files(folder: Path) -> list[Path]:
+    """Weights in a folder in the hub's layout: one file, or several shards; safetensors first.
+
+    Raises
+    ------
+    SourceError
+        There are none, or a shard is missing.
+    """
+    for pattern in SAFETENSORS + PICKLED:
+        files = sorted(folder.glob(pattern))
+        shards = re.fullmatch(r".*-of-0*(\d+)\.\w+", files[0].name) if files else None
+        if shards and len(files) != int(shards[1]):
+            raise SourceError(
+                f"{folder} has {len(files)} of the {shards[1]} files {pattern}: copy the others too"
+            )
+        if files:
+            return files
+    raise SourceError(
+        f"{folder} has no weights: expected model.safetensors or pytorch_model.bin beside "
+        "config.json, as on the hub"
+    )
+
+
 def open_folder(folder: Path, stack: ExitStack) -> tuple[Tensors, list[Path]]:
-    """Open the weights of a folder in the hub's layout, one file or several shards.
+    """Open the weights of a folder in the hub's layout.
 
     Returns
     -------
@@ -185,91 +224,5 @@ def open_folder(folder: Path, stack: ExitStack) -> tuple[Tensors, list[Path]]:
     SourceError
         There are none, or one is damaged.
     """
-    for pattern in ("model.safetensors", "model-*-of-*.safetensors", "pytorch_model.bin"):
-        files = sorted(folder.glob(pattern))
-        if files:
-            return MergedTensors(*(open_tensors(file, stack) for file in files)), files
-    raise SourceError(
-        f"{folder} has no weights: expected model.safetensors or pytorch_model.bin beside "
-        "config.json, as on the hub"
-    )
-
-
-# The authors' names (timojl/clipseg) on the left, transformers' on the right.
-_BLOCK_NAMES = (
-    (r"blocks\.(\d+)\.self_attn\.out_proj\.", r"decoder.layers.\1.self_attn.out_proj."),
-    (r"blocks\.(\d+)\.linear([12])\.", r"decoder.layers.\1.mlp.fc\2."),
-    (r"blocks\.(\d+)\.norm([12])\.", r"decoder.layers.\1.layer_norm\2."),
-    (r"(film_mul|film_add|reduces\.\d+)\.", r"decoder.\1."),
-    (r"trans_conv\.", r"decoder.transposed_convolution."),
-)
-
-
-def rename_decoder(tensors: Tensors, path: Path) -> RenamedTensors:
-    """Give the authors' decoder the names it has in transformers.
-
-    Parameters
-    ----------
-    tensors : Tensors
-        As published by the authors: decoder only.
-    path : Path
-        For the message.
-
-    Raises
-    ------
-    SourceError
-        It is not such a decoder.
-    """
-    names: dict[str, tuple[str, slice | None]] = {}
-    for old in tensors.keys():
-        fused = re.fullmatch(r"blocks\.(\d+)\.self_attn\.in_proj_(weight|bias)", old)
-        if fused:
-            width = tensors.shape(old)[0] // 3
-            for index, part in enumerate(("q_proj", "k_proj", "v_proj")):
-                new = f"decoder.layers.{fused[1]}.self_attn.{part}.{fused[2]}"
-                names[new] = (old, slice(index * width, (index + 1) * width))
-            continue
-        for pattern, replacement in _BLOCK_NAMES:
-            new, count = re.subn("^" + pattern, replacement, old)
-            if count:
-                names[new] = (old, None)
-                break
-        # `reduce.*` is there but no code of the authors uses it.
-    if "decoder.film_mul.weight" not in names or "decoder.reduces.0.weight" not in names:
-        raise SourceError(
-            f"{path} is not a CLIPSeg decoder as its authors publish it (rd64-uni.pth and the "
-            "like): it has no film_mul and reduces"
-        )
-    return RenamedTensors(tensors, names)
-
-
-def rename_clip(tensors: Tensors, folder: Path) -> RenamedTensors:
-    """Bring a CLIP model's tensors under the names they have inside CLIPSeg.
-
-    Parameters
-    ----------
-    tensors : Tensors
-        Of a CLIP model (``vision_model…``) or of a whole CLIPSeg (``clip.vision_model…``).
-    folder : Path
-        For the message.
-
-    Raises
-    ------
-    SourceError
-        It is no CLIP model.
-    """
-    names: dict[str, tuple[str, slice | None]] = {}
-    for old in tensors.keys():
-        new = old if old.startswith("clip.") else "clip." + old
-        if new.startswith(
-            (
-                "clip.vision_model.",
-                "clip.text_model.",
-                "clip.visual_projection.",
-                "clip.text_projection.",
-            )
-        ):
-            names[new] = (old, None)
-    if "clip.vision_model.embeddings.patch_embedding.weight" not in names:
-        raise SourceError(f"{folder} holds no CLIP model in the hub's layout")
-    return RenamedTensors(tensors, names)
+    files = weights_files(folder)
+    return MergedTensors(*(open_tensors(file, stack) for file in files)), files

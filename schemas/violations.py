@@ -81,21 +81,21 @@ def report_violations(instance: Any, name: str, prefix: str, collector: Collecto
     collector : Collector
         Takes the findings; the values they are about are settled afterwards.
     """
-    seen: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    seen: dict[str, tuple[str, str, str]] = {}
     for error in _validator(name).iter_errors(instance):
-        for found in _explain(error):
+        for kind, message, remedy, subject in _explain(error):
             # The strict profile comes after the general schema it is built on, so the last word on
             # a value is the more precise one.
-            kind, subject = found[0], found[3]
-            seen[subject, kind] = found
-    wrong_kind = {subject for subject, kind in seen if kind == "wrong-type"}
-    for (subject, kind), (_, message, remedy, _subject) in seen.items():
-        if kind == "wrong-value" and subject in wrong_kind:
-            continue
+            seen[subject] = kind, message, remedy
+    for subject, (kind, message, remedy) in seen.items():
         pointer = subject.rpartition("/")[0] if kind == "missing-key" else subject
         collector.add(f"{prefix}/{kind}", message, remedy, pointer, subject=subject)
-    for subject, _ in seen:
+    for subject in seen:
         collector.settle(subject)
+        holder, _, token = subject.rpartition("/")
+        if token.isdigit():
+            # An item that is wrong makes its list wrong; once is enough.
+            collector.settle(holder)
 
 
 @cache

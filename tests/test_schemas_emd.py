@@ -89,7 +89,16 @@ def test_the_strict_profile_is_silent_about_its_own_example_and_strict_about_oth
     report = validate_emd(json.dumps(GOOD), profile="package")
     assert [finding.message for finding in report.errors] == [
         'the file lacks the key "DataRange" (Range of the input)',
-        'the file lacks the key "CLIPSeg"',
+        'the file lacks the key "CLIPSeg" (Settings of CLIPSeg)',
+    ]
+
+
+def test_one_mistake_in_a_list_or_under_two_schemas_is_told_once():
+    package = {**PACKAGE, "ModelType": 1, "ExtractBands": [0, 0, 0.5]}
+    report = validate_emd(json.dumps(package), profile="package")
+    assert [(finding.pointer, finding.message) for finding in report] == [
+        ("/ModelType", 'ModelType is 1, but must be "ImageClassification"'),
+        ("/ExtractBands/2", "ExtractBands[2] is 0.5, but must be a whole number"),
     ]
 
 

@@ -19,7 +19,8 @@ GOOD = {
     "weights": {
         "source": "CIDAS/clipseg-rd64-refined",
         "revision": "0" * 40,
-        "files": {"model.safetensors": "a" * 64},
+        "kind": "hub",
+        "inputs": {"model.safetensors": "a" * 64},
         "note": "more is allowed",
     },
     "licences": [
@@ -65,7 +66,7 @@ def test_each_required_key_is_missed(key):
         (["name"], "", "manifest/wrong-value"),
         (["precision"], "fp8", "manifest/wrong-value"),
         (["weights"], "somewhere", "manifest/wrong-type"),
-        (["weights", "files"], {"a": "b" * 63}, "manifest/wrong-value"),
+        (["weights", "inputs"], {"a": "b" * 63}, "manifest/wrong-value"),
         (["licences"], [], "manifest/wrong-value"),
         (["licences", 0, "licence"], None, "manifest/missing-key"),
         (["files"], {}, "manifest/wrong-value"),
