@@ -8,10 +8,13 @@ calls its methods in a fixed order. The model itself lies beside it in the folde
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import os
 import sys
 import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,35 +26,60 @@ if TYPE_CHECKING or __package__ == "model_extension":
     from .clipseg.arguments import Arguments
     from .clipseg.definition import ModelDefinition
     from .clipseg.segmenter import Segmenter
-else:
 
-    def _import_clipseg():
-        """Import the folder `clipseg` under a name that no other package's copy can have.
 
-        ArcGIS keeps one Python process for many packages, and may unpack a newer package where
-        an older one was; so the name is made of the folder's path and of its code.
-        """
-        folder = os.path.join(HERE, "clipseg")
+class _Modules(MetaPathFinder, Loader):
+    """Imports a folder of modules under a name that no other package's copy of it has.
+
+    ArcGIS keeps one Python process for many packages, and may unpack a newer package over an
+    older one. So the name is made of the folder's path and its code, and the code is read once:
+    modules that are imported later still fit, and no bytecode of other files of the same date
+    and size gets in their place.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._code: dict[str, tuple[str, bytes]] = {}
+        files = sorted(name for name in os.listdir(folder) if name.endswith(".py"))
         digest = hashlib.sha256(folder.encode("utf-8", "surrogateescape"))
-        for name in sorted(os.listdir(folder)):
-            if name.endswith(".py"):
-                with open(os.path.join(folder, name), "rb") as file:
-                    digest.update(file.read())
-        name = "clipseg_" + digest.hexdigest()[:16]
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(
-                name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
-            )
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            try:
-                spec.loader.exec_module(module)
-            except BaseException:
-                del sys.modules[name]
-                raise
-        return sys.modules[name]
+        for name in files:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                source = file.read()
+            digest.update(f"{name} {len(source)} ".encode())
+            digest.update(source)
+            self._code[name[: -len(".py")]] = (path, source)
+        self.package = "clipseg_" + digest.hexdigest()[:16]
 
-    clipseg = _import_clipseg()
+    def load(self) -> ModuleType:
+        """Import the package, unless the same code of the same folder is already there."""
+        if not any(getattr(finder, "package", "") == self.package for finder in sys.meta_path):
+            sys.meta_path.append(self)
+        return importlib.import_module(self.package)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find the package or a module of it; called by ``import``."""
+        if name != self.package and not name.startswith(self.package + "."):
+            return None
+        stem = name[len(self.package) + 1 :] or "__init__"
+        if stem not in self._code:
+            return None
+        # A package whose path is empty, so that no other finder looks into the folder.
+        spec = ModuleSpec(name, self, origin=self._code[stem][0], is_package=stem == "__init__")
+        spec.has_location = True  # gives modules their __file__
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to ``import`` to make the module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module's code."""
+        stem = module.__name__[len(self.package) + 1 :] or "__init__"
+        path, source = self._code[stem]
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+
+
+if not (TYPE_CHECKING or __package__ == "model_extension"):
+    clipseg = _Modules(os.path.join(HERE, "clipseg")).load()
 
 # Bits of inheritProperties (contract, section 5). Pixel type and NoData are our own: an inherited
 # NoData of 0 would turn the background, which is also 0, into NoData.
@@ -90,20 +118,21 @@ class CLIPSegClassifier:
         Raises
         ------
         ValueError
-            The model definition or the header of the weights is at fault; says what to do.
+            The model definition, the header of the weights or the device is at fault; says what
+            to do.
         """
         if kwargs.get("model") in (None, ""):
             return
         self.definition = clipseg.read_definition(str(kwargs["model"]), HERE)
-        self._segmenter = None
-        device = kwargs.get("device")
-        if device is not None:
-            self.device = clipseg.parse_whole("device", device)
+        self.device = self.arguments = self._segmenter = None
+        if kwargs.get("device") not in (None, ""):
+            self.device = clipseg.parse_whole("device", kwargs["device"])
+            clipseg.check_device(self.device)
             clipseg.check_weights(self.definition)
 
     def getParameterInfo(self) -> list[dict[str, Any]]:
         """Describe the arguments that ArcGIS shows (contract, section 4)."""
-        return clipseg.parameter_info(self._definition())
+        return clipseg.parameter_info(self.definition)
 
     def getConfiguration(self, **scalars: Any) -> dict[str, Any]:
         """Say which blocks to deliver (contract, sections 5 and 6).
@@ -124,8 +153,9 @@ class CLIPSegClassifier:
             An argument is out of its range; names it and the range.
         """
         definition = self._definition()
-        self.arguments = arguments = clipseg.parse_arguments(scalars, definition)
+        arguments = clipseg.parse_arguments(scalars, definition)
         clipseg.check_prompts(arguments.prompts, definition)
+        self.arguments = arguments
         return {
             "extractBands": definition.extract_bands,
             "padding": arguments.padding,
@@ -188,28 +218,24 @@ class CLIPSegClassifier:
         Raises
         ------
         ValueError
-            The block does not have the bands or the range that were asked for.
+            The block does not have the bands, the size or the range that were asked for.
         """
         arguments = self._arguments()
         pixels, valid = clipseg.read_block(
             pixelBlocks["raster_pixels"], pixelBlocks.get("raster_mask"), self._definition()
         )
-        padding = arguments.padding
-        rows, columns = (side - 2 * padding for side in valid.shape)
-        inside = valid[padding : padding + rows, padding : padding + columns]
+        inside = clipseg.without_padding(valid, shape, arguments.padding)
         if inside.any():
             result = self._classify(pixels, valid)
         else:  # nothing to see: as quick as it should be on the empty corners of a mosaic
             bands = len(arguments.prompts) if arguments.return_probability_raster else 1
-            result = np.zeros((bands, rows, columns), np.float32)
+            result = np.zeros((bands, *inside.shape), np.float32)
         nodata = PROBABILITY_NODATA if arguments.return_probability_raster else CLASS_NODATA
         result = np.where(inside, result, np.array(nodata, result.dtype))
         mask = np.broadcast_to(inside, result.shape).astype(np.uint8)
         kind = props.get("pixelType") or ("f4" if arguments.return_probability_raster else "u1")
-        # Two or three sides, as asked for; a shape of another size is ArcGIS's to report.
-        asked = tuple(int(side) for side in shape)
-        if int(np.prod(asked)) == result.size:
-            result, mask = result.reshape(asked), mask.reshape(asked)
+        if len(shape) == 2 and len(result) == 1:
+            result, mask = result[0], mask[0]
         return {"output_pixels": result.astype(kind), "output_mask": mask}
 
     def updateKeyMetadata(
@@ -221,8 +247,10 @@ class CLIPSegClassifier:
         if bandIndex == -1:
             probability = self.arguments.return_probability_raster
             keyMetadata["datatype"] = "Generic" if probability else "Thematic"
-        elif self.arguments.return_probability_raster and bandIndex < len(self.arguments.prompts):
-            keyMetadata["bandname"] = self.arguments.prompts[bandIndex]
+        elif self.arguments.return_probability_raster:
+            prompts = self.arguments.prompts
+            if 0 <= bandIndex < len(prompts):
+                keyMetadata["bandname"] = prompts[bandIndex]
         return keyMetadata
 
     def _classify(self, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:

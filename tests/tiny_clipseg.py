@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
 
 from model_extension.clipseg.tokenizer import BEGIN, END, _byte_symbols
+
+# Threads that wait for each other on a busy machine make small networks hundreds of times slower.
+torch.set_num_threads(1)
 
 SYMBOLS = _byte_symbols()
 # No merges: every byte of a prompt is a token of its own, and the end token is the highest id.
@@ -86,6 +90,25 @@ def settings(
         "decoder_intermediate_size": 40,
         "use_complex_transposed_convolution": refined,
     }
+
+
+@st.composite
+def networks(draw: Any) -> dict[str, Any]:
+    """Settings of all kinds of networks."""
+    refined = draw(st.booleans())
+    # At other patch sizes the refined head's mask has another size than the image.
+    patch = 16 if refined else draw(st.sampled_from([4, 8, 16, 32]))
+    extract = draw(st.sampled_from([(0, 1, 3), (1, 2, 3), (0, 2), (3,), (0, 1, 2, 3)]))
+    return settings(
+        patch=patch,
+        image=patch * draw(st.integers(1, 5)),
+        refined=refined,
+        conditional=draw(st.integers(0, min(2, len(extract) - 1))),
+        activation=draw(st.sampled_from(["quick_gelu", "gelu"])),
+        reduce=draw(st.sampled_from([16, 64])),
+        extract=extract,
+        end_token=draw(st.sampled_from([VOCABULARY["<|endoftext|>"], 2])),
+    )
 
 
 def emd(own: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:

@@ -6,14 +6,15 @@ torch itself is imported when the first block is classified: filling a dialog ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
 from .arguments import Arguments, parameter_info, parse_arguments
 from .arguments import whole as parse_whole
-from .blocks import read_block
+from .blocks import read_block, without_padding
 from .definition import ModelDefinition, read_definition
-from .errors import CLIPSegError
+from .errors import CLIPSegError, DeviceError
 from .legend import attribute_table, class_colors
 from .prompts import match_names, parse_prompts
 from .safetensors import SafetensorsFile
@@ -27,6 +28,7 @@ __all__ = [
     "CLIPSegError",
     "ModelDefinition",
     "attribute_table",
+    "check_device",
     "check_prompts",
     "check_weights",
     "class_colors",
@@ -37,6 +39,7 @@ __all__ = [
     "parse_whole",
     "read_block",
     "read_definition",
+    "without_padding",
 ]
 
 
@@ -65,10 +68,40 @@ def check_prompts(prompts: Sequence[str], definition: ModelDefinition) -> None:
         match_names(prompts, definition.prompt_names)
 
 
+def check_device(device: int) -> None:
+    """Look for a device (-1 processor, -2 any graphics card, 0 and up that card).
+
+    Raises
+    ------
+    DeviceError
+        There is no such graphics card, or no torch.
+    """
+    with _torch_needed():
+        from .segmenter import choose_device
+    choose_device(device)
+
+
 def load_segmenter(
     definition: ModelDefinition, device: int, warn: Callable[[str], None]
 ) -> Segmenter:
-    """Load the network onto a device (-1 processor, -2 any graphics card, 0 and up that card)."""
-    from .segmenter import Segmenter, choose_device
+    """Load the network onto a device, see `check_device`; `warn` takes messages for the user.
 
+    Raises
+    ------
+    CLIPSegError
+        The device, the weights or the vocabulary is at fault.
+    """
+    with _torch_needed():
+        from .segmenter import Segmenter, choose_device
     return Segmenter(definition, choose_device(device), warn=warn)
+
+
+@contextmanager
+def _torch_needed() -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, OSError) as error:  # OSError: a library that torch brings along is broken
+        raise DeviceError(
+            f"PyTorch cannot be loaded ({error}): install the deep learning libraries for ArcGIS, "
+            "or torch elsewhere"
+        ) from error

@@ -178,13 +178,14 @@ def boolean(name: str, value: Any) -> bool:
     return word in TRUE
 
 
-def parameter_info(definition: ModelDefinition) -> list[dict[str, Any]]:
+def parameter_info(definition: ModelDefinition | None) -> list[dict[str, Any]]:
     """Describe the arguments for ``getParameterInfo`` (contract, section 4).
 
     Parameters
     ----------
-    definition : ModelDefinition
-        Source of the defaults and of the frozen vocabulary, if there is one.
+    definition : ModelDefinition or None
+        Source of the defaults and of the frozen vocabulary, if there is one. None as long as no
+        model is chosen.
 
     Returns
     -------
@@ -213,6 +214,12 @@ def parameter_info(definition: ModelDefinition) -> list[dict[str, Any]]:
             "displayName": "Device ID",
             "description": "-1 for the processor, 0, 1, … for a graphics card.",
         },
+    ]
+    return parameters if definition is None else [*parameters, *_shown(definition)]
+
+
+def _shown(definition: ModelDefinition) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
         _text_prompt(definition),
         {
             "name": "threshold",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,18 +64,46 @@ def read_block(
                 f"pixel values from {low:g} to {high:g} were delivered, the model needs 0 to 255: "
                 "convert the raster to 8 bit (with one stretch for the whole raster)"
             )
-    valid: np.ndarray = bands_valid.any(axis=0)
-    return block, valid
+    return block, np.any(bands_valid, axis=0)
+
+
+def without_padding(valid: np.ndarray, shape: Sequence[int], padding: int) -> np.ndarray:
+    """Cut the padding off a block.
+
+    Parameters
+    ----------
+    valid : ndarray
+        Shape (rows + 2·padding, columns + 2·padding).
+    shape : sequence of int
+        Shape of the output; its last two sides are rows and columns.
+    padding : int
+        Pixels on each side.
+
+    Returns
+    -------
+    ndarray
+        Shape (rows, columns).
+
+    Raises
+    ------
+    BlockError
+        The block is not as large as that.
+    """
+    rows, columns = (int(side) for side in shape[-2:])
+    if valid.shape != (rows + 2 * padding, columns + 2 * padding):
+        raise BlockError(
+            f"a block of {valid.shape[0]} × {valid.shape[1]} pixels was delivered for an output "
+            f"of {rows} × {columns}: with a padding of {padding} it must have "
+            f"{rows + 2 * padding} × {columns + 2 * padding}"
+        )
+    return valid[padding : padding + rows, padding : padding + columns]
 
 
 def _bands_valid(masked: np.ndarray, mask: Any, block: np.ndarray) -> np.ndarray:
-    valid: np.ndarray = ~masked
-    if mask is None:
-        return valid
-    given = np.asarray(mask) != 0
+    given = np.ones(block.shape, bool) if mask is None else np.asarray(mask)
     if given.shape not in (block.shape, block.shape[1:], (1, *block.shape[1:])):
         raise BlockError(
             f"a mask of shape {given.shape} was delivered for pixels of shape {block.shape}: it "
             "must have the shape of the pixels or of one band"
         )
-    return valid & given
+    return np.where(masked, False, given != 0)

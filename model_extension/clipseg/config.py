@@ -8,6 +8,10 @@ from typing import Any
 
 from .errors import WeightsError
 
+# Far above any model: a mistyped size is told from a large network before memory runs out.
+LARGEST_SIZE = 1 << 20
+MOST_LAYERS = 256
+
 
 @dataclass(frozen=True)
 class TowerConfig:
@@ -96,7 +100,7 @@ class NetworkConfig:
         """
         try:
             config = cls._read(settings)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise WeightsError(f"the network's settings cannot be read: {error}") from error
         config._check()
         return config
@@ -125,20 +129,24 @@ class NetworkConfig:
         )
 
     def _check(self) -> None:
-        towers = [("vision", self.vision)] + ([("text", self.text)] if self.text else [])
-        for name, tower in towers:
-            if min(tower.width, tower.layers, tower.heads, tower.mlp) < 1:
-                raise WeightsError(f"the {name} tower has a size below 1: {tower}")
-            if tower.width % tower.heads:
-                raise WeightsError(
-                    f"the {name} tower's width {tower.width} is not a multiple of its "
-                    f"{tower.heads} attention heads"
-                )
-            if tower.activation not in ("quick_gelu", "gelu"):
-                raise WeightsError(
-                    f"the {name} tower's activation {tower.activation!r} is not known: "
-                    "expected 'quick_gelu' or 'gelu'"
-                )
+        sizes = {
+            "patch_size": self.patch,
+            "projection_dim": self.projection,
+            "reduce_dim": self.reduce,
+            "decoder_num_attention_heads": self.decoder_heads,
+            "decoder_intermediate_size": self.decoder_mlp,
+        }
+        _check_tower("vision", self.vision)
+        if self.text is not None:
+            _check_tower("text", self.text)
+            # A prompt has at least a begin and an end token.
+            sizes["vocab_size"] = self.vocabulary
+            sizes["max_position_embeddings"] = self.context - 1
+        _check_sizes("the network's", sizes)
+        if not self.patch <= self.image <= LARGEST_SIZE:
+            raise WeightsError(
+                f"the vision tower's image_size {self.image} holds no patch of {self.patch} pixels"
+            )
         if not self.extract or list(self.extract) != sorted(set(self.extract)):
             raise WeightsError(f"extract_layers {list(self.extract)} must rise from block to block")
         if self.extract[0] < 0 or self.extract[-1] >= self.vision.layers:
@@ -152,10 +160,44 @@ class NetworkConfig:
             raise WeightsError(
                 f"reduce_dim {self.reduce} is not a multiple of {self.decoder_heads} heads"
             )
+        if self.refined and self.reduce % 2:
+            raise WeightsError(f"the refined head halves reduce_dim {self.reduce}, which is odd")
         if self.refined and (self.patch // 4) ** 2 != self.patch:
             raise WeightsError(
                 f"the refined head gives masks of another size than the image at patch {self.patch}"
             )
+
+
+def _check_tower(name: str, tower: TowerConfig) -> None:
+    _check_sizes(
+        f"the {name} tower's",
+        {
+            "hidden_size": tower.width,
+            "num_attention_heads": tower.heads,
+            "intermediate_size": tower.mlp,
+        },
+    )
+    if not 1 <= tower.layers <= MOST_LAYERS:
+        raise WeightsError(
+            f"the {name} tower's num_hidden_layers is {tower.layers}; it must be from 1 to "
+            f"{MOST_LAYERS}"
+        )
+    if tower.width % tower.heads:
+        raise WeightsError(
+            f"the {name} tower's width {tower.width} is not a multiple of its "
+            f"{tower.heads} attention heads"
+        )
+    if tower.activation not in ("quick_gelu", "gelu"):
+        raise WeightsError(
+            f"the {name} tower's activation {tower.activation!r} is not known: "
+            "expected 'quick_gelu' or 'gelu'"
+        )
+
+
+def _check_sizes(whose: str, sizes: Mapping[str, int]) -> None:
+    for name, size in sizes.items():
+        if not 1 <= size <= LARGEST_SIZE:
+            raise WeightsError(f"{whose} {name} is {size}; it must be from 1 to {LARGEST_SIZE}")
 
 
 def _tower(settings: Mapping[str, Any], *, width: int, heads: int, mlp: int) -> TowerConfig:

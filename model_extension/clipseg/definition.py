@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .config import NetworkConfig
-from .errors import DefinitionError
+from .errors import CLIPSegError, DefinitionError
 
 FORMAT = 1
 # ImageNet's statistics, which CLIPSeg was trained with (not CLIP's own).
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+VOCABULARIES = ("text", "frozen")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class ModelDefinition:
         Whether the user may choose the tile size.
     extract_bands : tuple of int
         0-based bands of the raster that become red, green and blue.
-    data_range : tuple of float
-        Range that ArcGIS is asked to stretch the pixels to.
+    data_range : (int, int)
+        Range that ArcGIS is asked to stretch the pixels to: 0 to 255.
     prompt_names : tuple of str or None
         The frozen vocabulary; None when the package has a text tower.
     """
@@ -55,7 +57,7 @@ class ModelDefinition:
     prompt: str
     variable_tile_size: bool
     extract_bands: tuple[int, ...]
-    data_range: tuple[float, float]
+    data_range: tuple[int, int]
     prompt_names: tuple[str, ...] | None
 
     def path(self, name: str) -> str:
@@ -81,11 +83,13 @@ def read_definition(model: str, folder: str) -> ModelDefinition:
     ------
     DefinitionError
         It is not JSON, or a key is missing or of the wrong kind; names the key.
+    WeightsError
+        The network's sizes do not fit each other.
     """
     text, folder, where = _text(model, folder)
     try:
         emd = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DefinitionError(f"{where} is not valid JSON: {error}") from error
     if not isinstance(emd, dict):
         raise DefinitionError(f"{where} must hold a JSON object")
@@ -99,11 +103,11 @@ def read_definition(model: str, folder: str) -> ModelDefinition:
         )
     try:
         return _definition(emd, own, folder)
-    except DefinitionError:
-        raise
+    except CLIPSegError as error:
+        raise type(error)(f"{where}: {error}") from error
     except KeyError as error:
         raise DefinitionError(f"{where} lacks the key {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DefinitionError(f"{where} has a value of the wrong kind: {error}") from error
 
 
@@ -116,36 +120,64 @@ def _text(model: str, folder: str) -> tuple[str, str, str]:
     except (OSError, ValueError) as error:
         raise DefinitionError(
             f"the model definition {model[:300]!r} cannot be read: {error}"
-        ) from (error)
+        ) from error
 
 
 def _definition(emd: Mapping[str, Any], own: Mapping[str, Any], folder: str) -> ModelDefinition:
-    frozen = own.get("Vocabulary") == "frozen"
+    network = NetworkConfig.from_dict(own["Network"])
+    vocabulary = own.get("Vocabulary", "text")
+    if vocabulary not in VOCABULARIES:
+        raise DefinitionError(
+            f"Vocabulary is {vocabulary!r}; it must be one of {', '.join(VOCABULARIES)}"
+        )
+    if vocabulary == "text" and network.text is None:
+        raise DefinitionError("Network lacks the key 'text_config', which prompts are read with")
     tile_size = int(emd["ImageHeight"])
-    low, high = emd.get("DataRange", (0, 255))
-    bands = tuple(int(band) for band in emd.get("ExtractBands", (0, 1, 2)))
-    if len(bands) != 3:
-        raise DefinitionError(f"ExtractBands names {len(bands)} bands, the network reads 3")
     return ModelDefinition(
         folder=folder,
         weights=os.path.join(folder, str(emd["ModelFile"]).replace("\\", os.sep)),
-        network=NetworkConfig.from_dict(own["Network"]),
-        mean=_three(own.get("Mean", IMAGENET_MEAN)),
-        std=_three(own.get("Std", IMAGENET_STD)),
+        network=network,
+        mean=_three("Mean", own.get("Mean", IMAGENET_MEAN)),
+        std=_three("Std", own.get("Std", IMAGENET_STD), above=0.0),
         tile_size=tile_size,
         padding=int(emd.get("Padding", tile_size // 4)),
         batch_size=int(own.get("BatchSize", 4)),
         threshold=float(emd.get("Threshold", 0.3)),
         prompt=str(own.get("Prompt", "")),
-        variable_tile_size=bool(emd.get("SupportsVariableTileSize", False)),
-        extract_bands=bands,
-        data_range=(float(low), float(high)),
-        prompt_names=tuple(str(name) for name in own["PromptNames"]) if frozen else None,
+        variable_tile_size=emd.get("SupportsVariableTileSize") is True,
+        extract_bands=_bands(emd.get("ExtractBands", [0, 1, 2])),
+        data_range=_data_range(emd.get("DataRange", [0, 255])),
+        prompt_names=_names(own["PromptNames"]) if vocabulary == "frozen" else None,
     )
 
 
-def _three(values: Any) -> tuple[float, ...]:
+def _three(key: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
     numbers = tuple(float(value) for value in values)
-    if len(numbers) != 3:
-        raise DefinitionError(f"Mean and Std need 3 numbers each, not {len(numbers)}")
+    if len(numbers) != 3 or not all(above < number < math.inf for number in numbers):
+        wanted = "3 numbers" if above == -math.inf else f"3 numbers above {above:g}"
+        raise DefinitionError(f"{key} is {values!r}; it must be {wanted}, one per band")
     return numbers
+
+
+def _bands(values: Any) -> tuple[int, ...]:
+    whole = isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+    if not whole or len(values) != 3:
+        raise DefinitionError(
+            f"ExtractBands is {values!r}; it must list 3 bands by number, counted from 0: those "
+            "that hold red, green and blue"
+        )
+    return tuple(values)
+
+
+def _data_range(values: Any) -> tuple[int, int]:
+    # The network's mean and std are those of 8-bit values.
+    if list(values) != [0, 255]:
+        raise DefinitionError(f"DataRange is {values!r}; it must be [0, 255]")
+    return 0, 255
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    named = isinstance(values, list) and all(isinstance(name, str) and name for name in values)
+    if not named or not values:
+        raise DefinitionError("PromptNames must be a list of the prompts that the package knows")
+    return tuple(values)

@@ -37,3 +37,7 @@ class BlockError(CLIPSegError):
 
 class MemoryShortage(CLIPSegError, MemoryError):
     """Raised when a batch does not fit the device's memory."""
+
+
+class ImageError(CLIPSegError):
+    """Raised when an example image cannot be used."""

@@ -20,147 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import NetworkConfig, TowerConfig
+from .errors import TokenizerError
+from .layers import Conv2d, ConvTranspose2d, DecoderBlock, Embedding, EncoderBlock, Linear
 
 # Prompts are decoded in groups, so that 200 prompts need no more memory than this many.
 DECODED_AT_ONCE = 32
-
-
-class Linear(nn.Linear):
-    """`nn.Linear` without random initial values: they always come from a file."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
-
-
-class Embedding(nn.Embedding):
-    """`nn.Embedding` without random initial values."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
-
-
-class Conv2d(nn.Conv2d):
-    """`nn.Conv2d` without random initial values."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
-
-
-class ConvTranspose2d(nn.ConvTranspose2d):
-    """`nn.ConvTranspose2d` without random initial values."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
-
-
-def attention(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
-    """Scaled dot product attention.
-
-    Parameters
-    ----------
-    query, key, value : Tensor
-        Shape (batch, heads, tokens, channels).
-    causal : bool
-        True: no token sees a later one.
-
-    Returns
-    -------
-    Tensor
-        Shape (batch, heads, tokens, channels).
-    """
-    if hasattr(F, "scaled_dot_product_attention"):  # torch 2.0 and later: the fused kernel
-        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-    if causal:
-        tokens = scores.shape[-1]
-        later = torch.ones(tokens, tokens, dtype=torch.bool, device=scores.device).triu(1)
-        scores = scores.masked_fill(later, float("-inf"))
-    return scores.softmax(dim=-1) @ value
-
-
-class Attention(nn.Module):
-    """Multi-head self attention with one matrix product for query, key and value."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = Linear(width, 3 * width)
-        self.out = Linear(width, width)
-
-    def forward(self, x: Tensor, causal: bool = False) -> Tensor:
-        """(batch, tokens, width) to the same shape."""
-        batch, tokens, width = x.shape
-        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = attention(query, key, value, causal)
-        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
-
-
-class MLP(nn.Module):
-    """Two linear layers around an activation.
-
-    quick-GELU, x·sigmoid(1.702x), equals silu(1.702x)/1.702. The two constants are multiplied
-    into the weights when they are loaded (`up_scale`, `down_scale`), which leaves one fused pass.
-    """
-
-    def __init__(self, width: int, hidden: int, activation: str) -> None:
-        super().__init__()
-        self.up = Linear(width, hidden)
-        self.down = Linear(hidden, width)
-        self.activation = activation
-
-    @property
-    def up_scale(self) -> float:
-        """Factor to multiply into the first layer's weights and bias."""
-        return 1.702 if self.activation == "quick_gelu" else 1.0
-
-    @property
-    def down_scale(self) -> float:
-        """Factor to multiply into the second layer's weights (not its bias)."""
-        return 1.0 / self.up_scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., width) to the same shape."""
-        x = self.up(x)
-        if self.activation == "quick_gelu":
-            x = F.silu(x, inplace=not x.requires_grad)
-        elif self.activation == "gelu":
-            x = F.gelu(x)
-        else:
-            x = F.relu(x, inplace=not x.requires_grad)
-        return self.down(x)
-
-
-class EncoderBlock(nn.Module):
-    """CLIP's transformer block: layer norm before attention and MLP."""
-
-    def __init__(self, tower: TowerConfig) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(tower.width, eps=tower.eps)
-        self.attention = Attention(tower.width, tower.heads)
-        self.norm2 = nn.LayerNorm(tower.width, eps=tower.eps)
-        self.mlp = MLP(tower.width, tower.mlp, tower.activation)
-
-    def forward(self, x: Tensor, causal: bool = False) -> Tensor:
-        """(batch, tokens, width) to the same shape."""
-        x = x + self.attention(self.norm1(x), causal)
-        return x + self.mlp(self.norm2(x))
-
-
-class DecoderBlock(nn.Module):
-    """The decoder's transformer block: layer norm after attention and MLP, ReLU."""
-
-    def __init__(self, width: int, heads: int, hidden: int, eps: float) -> None:
-        super().__init__()
-        self.attention = Attention(width, heads)
-        self.norm1 = nn.LayerNorm(width, eps=eps)
-        self.mlp = MLP(width, hidden, "relu")
-        self.norm2 = nn.LayerNorm(width, eps=eps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, tokens, width) to the same shape."""
-        x = self.norm1(x + self.attention(x))
-        return self.norm2(x + self.mlp(x))
+# Configurations from before the end token's id was written down say 2 whatever it is. Their end
+# token is the highest id of a prompt.
+LEGACY_END = 2
 
 
 class VisionTower(nn.Module):
@@ -270,9 +137,8 @@ class TextTower(nn.Module):
         x = self.vocabulary(tokens) + self.positions[: tokens.shape[1]]
         for block in self.blocks:
             x = block(x, causal=True)
-        # Checkpoints from before the end token's id was written down say 2; their end token
-        # is the highest id of the row, and argmax gives the first of equal ones.
-        ends = tokens if self.end_token == 2 else (tokens == self.end_token).int()
+        # argmax gives the first of equal ones.
+        ends = tokens if self.end_token == LEGACY_END else (tokens == self.end_token).int()
         end = ends.argmax(dim=1)
         return self.projection(self.norm_out(x)[torch.arange(len(x), device=x.device), end])
 
@@ -365,9 +231,24 @@ class CLIPSeg(nn.Module):
         self.decoder = Decoder(config)
 
     def embed_text(self, tokens: Tensor) -> Tensor:
-        """Prompt embeddings from tokens, (prompts, length) to (prompts, projection)."""
+        """Prompt embeddings from tokens, (prompts, length) to (prompts, projection).
+
+        Raises
+        ------
+        TokenizerError
+            The tokens are of another vocabulary than the network's.
+        """
         if self.text is None:
             raise RuntimeError("this network has no text tower: its vocabulary is frozen")
+        # A token that is not in the table would bring down a graphics card for the whole process,
+        # and without its end token a prompt would quietly mean something else.
+        ended = self.text.end_token == LEGACY_END or (tokens == self.text.end_token).any(1).all()
+        if not ended or int(tokens.max()) >= self.config.vocabulary:
+            raise TokenizerError(
+                f"the network knows {self.config.vocabulary} tokens, of which "
+                f"{self.config.end_token} ends a prompt, and the tokenizer others: take vocab.json "
+                "and merges.txt of the same model"
+            )
         return self.text(tokens)
 
     def embed_image(self, pixels: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Callable
 
 import numpy as np
@@ -47,15 +48,19 @@ class Segmenter:
         self.device = device
         self.dtype = dtype
         self.warn = warn
-        with SafetensorsFile(definition.weights) as file:
+        advice = "choose a device with more memory, the processor for example (-1)"
+        with SafetensorsFile(definition.weights) as file, _memory("the network", advice):
             self.network: CLIPSeg = load_network(
                 file, definition.network, device=device, dtype=dtype, where=definition.weights
             )
+        # What goes in and comes out keeps at least single precision: in half precision not even
+        # the 256 values of a band would remain distinct.
+        self._outer = torch.promote_types(dtype, torch.float32)
         mean = torch.tensor(definition.mean, dtype=torch.float64)
         std = torch.tensor(definition.std, dtype=torch.float64)
         # (v / 255 - mean) / std as one multiplication and one addition.
-        self._scale = (1.0 / (255.0 * std)).to(device, dtype).view(3, 1, 1)
-        self._shift = (-mean / std).to(device, dtype).view(3, 1, 1)
+        self._scale = (1.0 / (255.0 * std)).to(device, self._outer).view(3, 1, 1)
+        self._shift = (-mean / std).to(device, self._outer).view(3, 1, 1)
         self._embedded: tuple[tuple[str, ...], torch.Tensor] | None = None
 
     def embed(self, prompts: Sequence[str]) -> torch.Tensor:
@@ -137,26 +142,33 @@ class Segmenter:
         -------
         Tensor
             On the device, shape (prompts, rows, columns), 0 to 1.
+
+        Raises
+        ------
+        MemoryShortage
+            The device's memory does not hold `batch_size` tiles.
         """
         rows, columns = pixels.shape[1] - 2 * padding, pixels.shape[2] - 2 * padding
         height = padded_side(rows, tile_size, padding)
         width = padded_side(columns, tile_size, padding)
-        image = _on_device(_grown(pixels, height, width), self.device)
-        seen = _on_device(_grown(valid[None], height, width), self.device)
-        embeddings = self.embed(prompts)
-        result = torch.empty(
-            (len(prompts), height - 2 * padding, width - 2 * padding),
-            dtype=torch.float64 if self.dtype == torch.float64 else torch.float32,
-            device=self.device,
-        )
         step = tile_size - 2 * padding
         tiles = tile_grid(rows, columns, tile_size, padding)
-        for start in range(0, len(tiles), batch_size):
-            group = tiles[start : start + batch_size]
-            masks = self._masks(image, seen, group, tile_size, embeddings)
-            masks = masks[..., padding : padding + step, padding : padding + step]
-            for tile, mask in zip(group, masks):
-                result[:, tile.row : tile.row + step, tile.column : tile.column + step] = mask
+        embeddings = self.embed(prompts)
+        what = f"{batch_size} tiles of {tile_size} pixels and {len(prompts)} prompts"
+        with _memory(what, "try a smaller batch size, a smaller tile size or fewer prompts"):
+            image = self._to_device(pixels, height, width)
+            seen = self._to_device(valid[None], height, width)
+            result = torch.empty(
+                (len(prompts), height - 2 * padding, width - 2 * padding),
+                dtype=self._outer,
+                device=self.device,
+            )
+            for start in range(0, len(tiles), batch_size):
+                group = tiles[start : start + batch_size]
+                masks = self._masks(image, seen, group, tile_size, embeddings)
+                masks = masks[..., padding : padding + step, padding : padding + step]
+                for tile, mask in zip(group, masks):
+                    result[:, tile.row : tile.row + step, tile.column : tile.column + step] = mask
         return result[:, :rows, :columns]
 
     def _masks(
@@ -170,36 +182,33 @@ class Segmenter:
         def cut(source: torch.Tensor) -> torch.Tensor:
             return torch.stack(
                 [source[:, t.row : t.row + size, t.column : t.column + size] for t in group]
-            ).to(self.dtype)
+            ).to(self._outer)
 
         # Pixels without data take the mean colour, which is 0 after normalisation.
         batch = (cut(image) * self._scale + self._shift) * cut(seen)
-        try:
-            with torch.no_grad():
-                logits = self.network(batch, embeddings)
-        except RuntimeError as error:
-            if "out of memory" not in str(error).lower():
-                raise
-            raise MemoryShortage(
-                f"Ran out of GPU memory with {len(group)} tiles of {size} pixels: please try a "
-                "smaller batch size"
-            ) from error
-        return torch.sigmoid(logits.to(embeddings.dtype))
+        with torch.no_grad():
+            logits = self.network(batch.to(self.dtype), embeddings)
+        return torch.sigmoid(logits.to(self._outer))
+
+    def _to_device(self, block: np.ndarray, height: int, width: int) -> torch.Tensor:
+        """Copy a block to the device, with zeros at its end so that whole tiles fit."""
+        # uint8 crosses as it is; what torch may have no type for becomes float.
+        kind = block.dtype if block.dtype in (np.uint8, np.bool_) else np.dtype(np.float32)
+        grown = np.zeros((len(block), height, width), kind)
+        grown[:, : block.shape[1], : block.shape[2]] = block
+        return torch.from_numpy(grown).to(self.device)
 
 
-def _grown(block: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Add rows and columns of zeros at the end, so that whole tiles fit."""
-    missing = (height - block.shape[1], width - block.shape[2])
-    if missing == (0, 0):
-        return block
-    return np.pad(block, ((0, 0), (0, missing[0]), (0, missing[1])))
-
-
-def _on_device(block: np.ndarray, device: torch.device) -> torch.Tensor:
-    # uint8 crosses to the device as it is; what torch has no type for becomes float.
-    if block.dtype not in (np.uint8, np.bool_, np.float32):
-        block = block.astype(np.float32)
-    return torch.from_numpy(np.array(block, order="C")).to(device)
+@contextmanager
+def _memory(what: str, advice: str) -> Iterator[None]:
+    """Turn torch's words for a lack of memory into advice."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error).lower()
+        if "out of memory" not in text and "allocate memory" not in text:
+            raise
+        raise MemoryShortage(f"Ran out of memory for {what}: {advice}") from error
 
 
 def choose_device(number: int) -> torch.device:
@@ -208,8 +217,8 @@ def choose_device(number: int) -> torch.device:
     Parameters
     ----------
     number : int
-        -1: the processor. -2: the graphics card with the most free memory, the processor when
-        there is none. 0 and up: that graphics card.
+        -2: the graphics card with the most free memory, the processor when there is none. 0 and
+        up: that graphics card. Any other negative number: the processor.
 
     Returns
     -------
@@ -228,7 +237,7 @@ def choose_device(number: int) -> torch.device:
         )
     if number >= 0:
         return torch.device("cuda", number)
-    if number == -1 or cards == 0:
+    if number != -2 or cards == 0:
         return torch.device("cpu")
     if hasattr(torch.cuda, "mem_get_info"):
         return torch.device("cuda", max(range(cards), key=lambda c: torch.cuda.mem_get_info(c)[0]))

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .config import NetworkConfig
-from .network import MLP, Attention, CLIPSeg
+from .errors import WeightsError
+from .layers import Attention
+from .network import CLIPSeg
 from .tensors import check_tensors
 
 
@@ -33,10 +35,10 @@ class TensorFile(Protocol):
 
 
 class Slot(NamedTuple):
-    """Where a tensor of the file goes: a view of a parameter, and a factor to multiply in."""
+    """Where a tensor goes: a parameter or a part of one, and a factor to multiply in."""
 
     target: Tensor
-    scale: float
+    scale: float = 1.0
 
 
 def slots(network: CLIPSeg) -> dict[str, Slot]:
@@ -54,10 +56,10 @@ def slots(network: CLIPSeg) -> dict[str, Slot]:
     vision, decoder = network.vision, network.decoder
     root = "clip.vision_model."
     named: dict[str, Slot] = {
-        root + "embeddings.class_embedding": Slot(vision.class_token.data, 1.0),
-        root + "embeddings.patch_embedding.weight": Slot(vision.patches.weight.data, 1.0),
-        root + "embeddings.position_embedding.weight": Slot(vision.positions.data, 1.0),
-        "clip.visual_projection.weight": Slot(vision.projection.weight.data, 1.0),
+        root + "embeddings.class_embedding": Slot(vision.class_token.data),
+        root + "embeddings.patch_embedding.weight": Slot(vision.patches.weight.data),
+        root + "embeddings.position_embedding.weight": Slot(vision.positions.data),
+        "clip.visual_projection.weight": Slot(vision.projection.weight.data),
     }
     named.update(_plain(root + "pre_layrnorm", vision.norm_in))  # the typo is the format's
     named.update(_plain(root + "post_layernorm", vision.norm_out))
@@ -65,9 +67,9 @@ def slots(network: CLIPSeg) -> dict[str, Slot]:
         named.update(_block(f"{root}encoder.layers.{index}", block))
     if network.text is not None:
         text, root = network.text, "clip.text_model."
-        named[root + "embeddings.token_embedding.weight"] = Slot(text.vocabulary.weight.data, 1.0)
-        named[root + "embeddings.position_embedding.weight"] = Slot(text.positions.data, 1.0)
-        named["clip.text_projection.weight"] = Slot(text.projection.weight.data, 1.0)
+        named[root + "embeddings.token_embedding.weight"] = Slot(text.vocabulary.weight.data)
+        named[root + "embeddings.position_embedding.weight"] = Slot(text.positions.data)
+        named["clip.text_projection.weight"] = Slot(text.projection.weight.data)
         named.update(_plain(root + "final_layer_norm", text.norm_out))
         for index, block in enumerate(text.blocks):
             named.update(_block(f"{root}encoder.layers.{index}", block))
@@ -87,8 +89,8 @@ def slots(network: CLIPSeg) -> dict[str, Slot]:
 
 
 def _plain(prefix: str, module: Any) -> Iterator[tuple[str, Slot]]:
-    yield f"{prefix}.weight", Slot(module.weight.data, 1.0)
-    yield f"{prefix}.bias", Slot(module.bias.data, 1.0)
+    yield f"{prefix}.weight", Slot(module.weight.data)
+    yield f"{prefix}.bias", Slot(module.bias.data)
 
 
 def _block(prefix: str, block: Any) -> Iterator[tuple[str, Slot]]:
@@ -98,14 +100,11 @@ def _block(prefix: str, block: Any) -> Iterator[tuple[str, Slot]]:
     width = attention.out.out_features
     for index, part in enumerate(("q_proj", "k_proj", "v_proj")):
         rows = slice(index * width, (index + 1) * width)
-        yield f"{prefix}.self_attn.{part}.weight", Slot(attention.qkv.weight.data[rows], 1.0)
-        yield f"{prefix}.self_attn.{part}.bias", Slot(attention.qkv.bias.data[rows], 1.0)
+        yield f"{prefix}.self_attn.{part}.weight", Slot(attention.qkv.weight.data[rows])
+        yield f"{prefix}.self_attn.{part}.bias", Slot(attention.qkv.bias.data[rows])
     yield from _plain(f"{prefix}.self_attn.out_proj", attention.out)
-    mlp: MLP = block.mlp
-    yield f"{prefix}.mlp.fc1.weight", Slot(mlp.up.weight.data, mlp.up_scale)
-    yield f"{prefix}.mlp.fc1.bias", Slot(mlp.up.bias.data, mlp.up_scale)
-    yield f"{prefix}.mlp.fc2.weight", Slot(mlp.down.weight.data, mlp.down_scale)
-    yield f"{prefix}.mlp.fc2.bias", Slot(mlp.down.bias.data, 1.0)
+    yield from _plain(f"{prefix}.mlp.fc1", block.mlp.up)
+    yield from _plain(f"{prefix}.mlp.fc2", block.mlp.down)
 
 
 def load_network(
@@ -137,7 +136,7 @@ def load_network(
     Raises
     ------
     WeightsError
-        A tensor is missing or of another shape.
+        A tensor is missing, of another shape or does not hold floating point numbers.
     """
     check_tensors(config, {name: file.shape(name) for name in file.keys()}, where)
     before = torch.get_default_dtype()
@@ -150,7 +149,13 @@ def load_network(
         # The views are read-only, which torch warns of; they are only ever read.
         warnings.filterwarnings("ignore", message=".*not writ", category=UserWarning)
         for name, slot in slots(network).items():
-            slot.target.copy_(torch.from_numpy(file.tensor(name)))
+            values = file.tensor(name)
+            if values.dtype.kind != "f":
+                raise WeightsError(
+                    f"{where}: tensor {name!r} holds {values.dtype} values, weights are floating "
+                    "point numbers: export the weights again"
+                )
+            slot.target.copy_(torch.from_numpy(values))
             if slot.scale != 1.0:
                 slot.target.mul_(slot.scale)
     for parameter in network.parameters():

@@ -1,0 +1,84 @@
+"""Calling the raster function of an unpacked package as ArcGIS calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tests.tiny_clipseg import load_function
+
+PROMPTS = "water, trees, Ödland"
+TILE, PADDING = 32, 8
+SCALARS = {
+    "text_prompt": PROMPTS,
+    "tile_size": str(TILE),
+    "padding": str(PADDING),
+    "batch_size": "4",
+    "threshold": "0,5",
+}
+
+
+def function(emd: Path, device: int | None = -1, **scalars: Any) -> Any:
+    """An object that is ready for its first block."""
+    instance = load_function(emd).CLIPSegClassifier()
+    instance.initialize(model=str(emd), **({} if device is None else {"device": device}))
+    instance.getConfiguration(**{**SCALARS, **scalars})
+    return instance
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def update(
+    instance: Any,
+    pixels: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    kind: str = "u1",
+    shape: tuple[int, ...] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    padding = instance.arguments.padding
+    inner = tuple(side - 2 * padding for side in pixels.shape[-2:])
+    blocks = {"raster_pixels": pixels}
+    if mask is not None:
+        blocks["raster_mask"] = mask
+    answer = instance.updatePixels(
+        (10.0, 20.0), shape or (1, *inner), {"pixelType": kind}, **blocks
+    )
+    assert set(answer) == {"output_pixels", "output_mask"}
+    assert answer["output_mask"].dtype == np.uint8
+    assert answer["output_mask"].shape == answer["output_pixels"].shape
+    assert answer["output_pixels"].dtype == np.dtype(kind)
+    return answer["output_pixels"], answer["output_mask"]
+
+
+def expected(instance: Any, pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Probabilities of a block, tile by tile with the network itself."""
+    arguments, loaded = instance.arguments, instance._loaded()
+    size, padding = arguments.tile_size, arguments.padding
+    step = size - 2 * padding
+    rows, columns = (side - 2 * padding for side in seen.shape)
+    mean = np.array([0.485, 0.456, 0.406]).reshape(3, 1, 1)
+    std = np.array([0.229, 0.224, 0.225]).reshape(3, 1, 1)
+    image = np.where(seen, (pixels / 255 - mean) / std, 0)
+    result = np.zeros((len(arguments.prompts), rows, columns), np.float32)
+    embeddings = loaded.embed(arguments.prompts)
+    for row in range(0, rows, step):
+        for column in range(0, columns, step):
+            tile = np.zeros((3, size, size), np.float32)
+            part = image[:, row : row + size, column : column + size]
+            tile[:, : part.shape[1], : part.shape[2]] = part
+            with torch.no_grad():
+                logits = loaded.network(torch.from_numpy(tile)[None], embeddings)[0].numpy()
+            inner = 1 / (1 + np.exp(-logits[:, padding : padding + step, padding : padding + step]))
+            place = result[:, row : row + step, column : column + step]
+            place[:] = inner[:, : place.shape[1], : place.shape[2]]
+    return result
+
+
+def same(one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...]) -> bool:
+    return all(bool((a == b).all()) for a, b in zip(one, other))
