@@ -108,7 +108,7 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
 
 def _expected(definition: ModelDefinition, chips: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
     """Probabilities in double precision, shape (chips, prompts, tile_size, tile_size)."""
-    from model_extension.clipseg.segmenter import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
+    from model_extension.clipseg.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
 
     from .exact import ExactNetwork
 

@@ -345,7 +345,7 @@ def _write_vocabulary(
     package: Path, vocabulary: Vocabulary | None, tokenizer: TokenizerFiles | None
 ) -> None:
     if vocabulary is not None:
-        from model_extension.clipseg.segmenter import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
+        from model_extension.clipseg.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
 
         write_safetensors(
             package / EMBEDDINGS_FILE,

@@ -12,11 +12,27 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from .devices import CPU, free_device
+
 
 class StandIn(ModuleType):
-    """A module that says what it is when something is missing."""
+    """A module that says what it is when something is missing.
+
+    Parameters
+    ----------
+    name : str
+    later : mapping, optional
+        Attributes that are found out when they are first read.
+    """
+
+    def __init__(self, name: str, later: dict[str, Callable[[], Any]] | None = None) -> None:
+        super().__init__(name)
+        self.__dict__["_later"] = later or {}
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("_later", {}):
+            self.__dict__[name] = value = self.__dict__["_later"][name]()
+            return value
         if name.startswith("__"):
             raise AttributeError(name)
         raise AttributeError(
@@ -35,12 +51,12 @@ def arcpy_installed(message: Callable[[str, str], None], *, gpu: int | None) -> 
         Takes the level (``message``, ``warning`` or ``error``) and the text of what the function
         says through ``arcpy.AddMessage`` and its like.
     gpu : int or None
-        Number of the graphics card in use, None for the processor.
+        Number of the graphics card in use, -2 for any that is free, None for the processor.
     """
-    if "arcpy" in sys.modules or _real_arcpy():
+    if "arcpy" in sys.modules or is_real_arcpy_there():
         yield
         return
-    modules = _modules(message, gpu)
+    modules = _modules(message, CPU if gpu is None else gpu)
     sys.modules.update(modules)
     try:
         yield
@@ -50,23 +66,31 @@ def arcpy_installed(message: Callable[[str, str], None], *, gpu: int | None) -> 
                 del sys.modules[name]
 
 
-def _real_arcpy() -> bool:
+def is_real_arcpy_there() -> bool:
+    """Whether ArcGIS's own arcpy can be imported."""
     from importlib.util import find_spec
 
+    if isinstance(sys.modules.get("arcpy"), StandIn):
+        return False
     try:
         return find_spec("arcpy") is not None
     except (ImportError, ValueError):
         return False
 
 
-def _modules(message: Callable[[str, str], None], gpu: int | None) -> dict[str, ModuleType]:
-    arcpy, ia = StandIn("arcpy"), StandIn("arcpy.ia")
-    util, env = StandIn("arcpy.ia.util"), StandIn("arcpy.env")
+def _modules(message: Callable[[str, str], None], device: int) -> dict[str, ModuleType]:
+    arcpy, ia, util = StandIn("arcpy"), StandIn("arcpy.ia"), StandIn("arcpy.ia.util")
+    # Which card is free costs an import of torch: only functions that ask pay for it.
+    env = StandIn(
+        "arcpy.env",
+        {
+            "processorType": lambda: "CPU" if free_device(device) < 0 else "GPU",
+            "gpuId": lambda: free_device(device),
+        },
+    )
     for module in (arcpy, ia):
         vars(module)["__path__"] = []  # packages: `import arcpy.ia.util` has to work
     vars(env).update(
-        processorType="CPU" if gpu is None else "GPU",
-        gpuId=-1 if gpu is None else gpu,
         cellSize="MAXOF",
         extent=None,
         workspace=None,
@@ -76,15 +100,21 @@ def _modules(message: Callable[[str, str], None], gpu: int | None) -> dict[str, 
     )
 
     def get_available_device(*args: Any, **kwargs: Any) -> int:
-        return -1 if gpu is None else gpu
+        return free_device(device)
+
+    def say(level: str) -> Callable[[Any], None]:
+        def add(text: Any = "", *rest: Any) -> None:
+            message(level, str(text))
+
+        return add
 
     vars(util).update(get_available_device=get_available_device)
     vars(ia).update(util=util)
     vars(arcpy).update(
         env=env,
         ia=ia,
-        AddMessage=lambda text: message("message", str(text)),
-        AddWarning=lambda text: message("warning", str(text)),
-        AddError=lambda text: message("error", str(text)),
+        AddMessage=say("message"),
+        AddWarning=say("warning"),
+        AddError=say("error"),
     )
     return {"arcpy": arcpy, "arcpy.env": env, "arcpy.ia": ia, "arcpy.ia.util": util}

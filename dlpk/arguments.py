@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from .errors import ArgumentsError
 
 # "All the parameters (except raster, model and device) … will be populated in the tool".
 HIDDEN = ("raster", "rasters", "model", "device")
+RASTER_TYPES = ("raster", "rasters")
+
+
+def is_raster(parameter: Mapping[str, Any]) -> bool:
+    """Whether a parameter takes rasters, whatever its name."""
+    return str(parameter.get("dataType", "")).lower() in RASTER_TYPES
 
 
 def shown_parameters(parameters: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The parameters that appear in the tool's Arguments table."""
-    return [parameter for parameter in parameters if parameter.get("name") not in HIDDEN]
+    return [
+        parameter
+        for parameter in parameters
+        if parameter.get("name") not in HIDDEN and not is_raster(parameter)
+    ]
 
 
 def argument_scalars(
@@ -23,10 +36,9 @@ def argument_scalars(
     *,
     written_as: str = "text",
 ) -> dict[str, Any]:
-    """The scalars that a function gets.
+    """The scalars that a function gets: what the user gives, and declared defaults for the rest.
 
-    Values that the user gives arrive as text, as from the tool's table; the declared default of
-    every other parameter is passed as the function wrote it.
+    A parameter without a default that the user does not give is left out.
 
     Parameters
     ----------
@@ -59,26 +71,41 @@ def argument_scalars(
     scalars: dict[str, Any] = {}
     for parameter in shown:
         name = str(parameter["name"])
+        default = parameter.get("value")
         if name in given:
-            scalars[name] = given[name] if written_as == "typed" else str(given[name])
-        elif parameter.get("value") not in (None, ""):
-            scalars[name] = parameter["value"]
+            scalars[name] = given[name] if written_as == "typed" else as_text(given[name])
+        elif not _is_nothing(default):
+            scalars[name] = default if written_as in ("typed", "mixed") else as_text(default)
         elif parameter.get("required"):
             label = parameter.get("displayName") or name
             raise ArgumentsError(
                 f"the argument {name!r} ({label}) needs a value, and the package has no default "
-                "for it"
+                f"for it: give --arg {name}=VALUE"
             )
-        elif "value" in parameter and parameter["value"] is not None:
-            scalars[name] = parameter["value"]
+        elif default is not None:
+            scalars[name] = default
     return through_server(scalars) if written_as == "server" else scalars
+
+
+def _is_nothing(default: Any) -> bool:
+    return default is None or (isinstance(default, str) and default == "")
+
+
+def as_text(value: Any) -> str:
+    """A value as it stands in the tool's table: 56.0 is written 56 there."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    return str(value)
 
 
 def through_server(scalars: Mapping[str, Any]) -> dict[str, str]:
     """Pass arguments through the line that ArcGIS Server makes of them.
 
     Its script joins ``name value`` with semicolons and quotes nothing, so a value is cut at its
-    first space or semicolon (contract, section 5).
+    first space or semicolon (contract, section 5). Quotes that the user wrote hold a value
+    together, as in any value table.
 
     Parameters
     ----------
@@ -89,9 +116,17 @@ def through_server(scalars: Mapping[str, Any]) -> dict[str, str]:
     dict
         What is left of the values.
     """
-    line = ";".join(f"{name} {value}" for name, value in scalars.items())
-    parts = (part.split() for part in line.split(";"))
-    return {part[0]: part[1] for part in parts if len(part) > 1 and part[0] in scalars}
+    line = ";".join(f"{name} {as_text(value)}" for name, value in scalars.items())
+    # A quote counts where a word begins: "don't" has none.
+    rows = re.findall(r"""(?:(?<=\s)'[^']*'|(?<=\s)"[^"]*"|[^;])+""", line)
+    arrived = {}
+    for row in rows:
+        words = re.findall(r"""'[^']*'|"[^"]*"|\S+""", row)
+        if len(words) > 1 and words[0] in scalars:
+            value = words[1]
+            quoted = len(value) > 1 and value[0] in "'\"" and value[-1] == value[0]
+            arrived[words[0]] = value[1:-1] if quoted else value
+    return arrived
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:

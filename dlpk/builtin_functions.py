@@ -12,6 +12,7 @@ import atexit
 import importlib.util
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from .errors import FunctionError
@@ -61,6 +62,11 @@ def builtin_function(reference: str) -> Path:
             f"the function {reference} belongs to the ArcGIS installation, and the installed "
             f"package 'arcgis' does not carry it: run the package in ArcGIS"
         )
+    return _written(stem, text)
+
+
+@cache
+def _written(stem: str, text: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="dlpk-builtin-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / f"{stem}.py"

@@ -1,4 +1,4 @@
-"""Judging the other files of a package: weights by their header, all by the manifest."""
+"""Judging the files of a package by the manifest that was written when it was built."""
 
 from __future__ import annotations
 
@@ -7,31 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model_extension.clipseg.config import NetworkConfig
-from model_extension.clipseg.errors import CLIPSegError, WeightsError
-from model_extension.clipseg.safetensors import SafetensorsFile
-from model_extension.clipseg.tensors import check_tensors
 from schemas.emd_rules import Rule
 from schemas.findings import Finding, Report, Severity
 from schemas.manifest import validate_manifest
 
-from .container import Package, resolve
-from .errors import PackageError
+from .container import Package
 
-_DOCS = "documentation of the model definition: ModelFile"
+__all__ = ["RULES", "check_manifest"]
+
 _FORMAT = "package format 1"
 RULES: dict[str, Rule] = {
-    "weights/missing": Rule(
-        Severity.ERROR, "The model definition names a file that is not there.", _DOCS
-    ),
-    "weights/damaged": Rule(
-        Severity.ERROR,
-        "A weights file with a broken header cannot be loaded.",
-        "safetensors format",
-    ),
-    "weights/other-network": Rule(
-        Severity.ERROR, "The tensors are not those that the settings describe.", _FORMAT
-    ),
     "manifest/file-missing": Rule(
         Severity.ERROR, "A file of the package was removed after it was built.", _FORMAT
     ),
@@ -43,46 +28,6 @@ RULES: dict[str, Rule] = {
     ),
 }
 MANIFEST = "manifest.json"
-
-
-def check_weights(package: Package) -> Report:
-    """Look at the weights file that the model definition names; only its header is read.
-
-    Parameters
-    ----------
-    package : Package
-
-    Returns
-    -------
-    Report
-    """
-    reference = package.emd.get("ModelFile")
-    if not isinstance(reference, str) or not reference.strip() or package.root is None:
-        return Report()
-    try:
-        path = resolve(package, reference)
-    except PackageError as error:
-        # Functions of one's own may do without it, and real packages do.
-        needed = "CLIPSeg" in package.emd or not package.emd.get("InferenceFunction")
-        severity = Severity.ERROR if needed else Severity.WARNING
-        remedy = "Put the file into the package or correct ModelFile."
-        return Report.of([Finding(severity, "weights/missing", str(error), remedy, reference)])
-    if path.suffix != ".safetensors" or not path.is_file():
-        return Report()
-    try:
-        with SafetensorsFile(path) as file:
-            shapes = {name: file.shape(name) for name in file.keys()}
-    except WeightsError as error:
-        remedy = "Copy the file again, or build the package again."
-        return _report("weights/damaged", str(error), remedy, path.name)
-    own = package.emd.get("CLIPSeg")
-    if isinstance(own, dict) and isinstance(own.get("Network"), dict):
-        try:
-            check_tensors(NetworkConfig.from_dict(own["Network"]), shapes, path.name)
-        except CLIPSegError as error:
-            remedy = "Build the package again from one set of weights."
-            return _report("weights/other-network", str(error), remedy, path.name)
-    return Report()
 
 
 def check_manifest(package: Package) -> Report:

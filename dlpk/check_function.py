@@ -2,42 +2,87 @@
 
 from __future__ import annotations
 
-import ast
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
+from schemas.emd_facts import PIXEL_TYPES
 from schemas.emd_rules import Rule
 from schemas.findings import Finding, Report, Severity
 
+from .check_arcpy import check_arcpy
+from .check_arguments import check_arguments
+from .check_blocks import check_blocks
+from .check_class import FunctionClass, classes, find_class
+from .check_collector import Collector, halves
+from .check_definition import check_definition, place_of, placed
+from .check_imports import check_imports
+from .check_modules import Modules, reachable
+from .check_parameters import declared
+from .check_phases import check_phases
+from .check_pitfalls import check_pitfalls
+from .check_returns import check_returns
+from .check_scalars import check_scalars
+from .check_signatures import check_signatures
+from .check_source import Problem, Source, parse_file
+from .check_versions import check_versions
 from .container import Package, resolve
 from .errors import BuiltInFunctionError, PackageError
 
-_CALLS = "order of calls of Python raster functions (Esri, Reference.py)"
+__all__ = ["RULES", "check_function"]
+
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+_EMD = "Esri/raster-deep-learning: writing_model_definition, InferenceFunction"
+_REFERENCE = "Esri/raster-functions: Reference.py, the methods of a raster function"
+_GUIDE = "Esri/raster-deep-learning: guide to custom inference functions"
+
 RULES: dict[str, Rule] = {
-    "function/missing": Rule(
-        Severity.ERROR, "ArcGIS imports the file that InferenceFunction names.", _CALLS
+    "function/missing": Rule(_E, "ArcGIS imports the file that InferenceFunction names.", _EMD),
+    "function/elsewhere": Rule(
+        _W, "The function is not in the package: other machines do not have it.", _EMD
     ),
     "function/built-in": Rule(
-        Severity.NOTE, "The function belongs to the ArcGIS installation.", _CALLS
+        _N, "The function belongs to the ArcGIS installation and is not looked into.", _EMD
     ),
-    "function/syntax": Rule(
-        Severity.ERROR, "A file that is not Python cannot be imported.", _CALLS
+    "function/syntax": Rule(_E, "A file that is not Python cannot be imported.", _REFERENCE),
+    "function/newer-syntax": Rule(
+        _W, "Python 3.9 to 3.11, in ArcGIS Pro 3.0 to 3.5, cannot read the file.", _REFERENCE
     ),
+    "function/not-read": Rule(_N, "The file is beyond what is looked into.", "this project"),
     "function/class-name": Rule(
-        Severity.ERROR, "The class to instantiate is named like the file.", _CALLS
+        _E, "The class that ArcGIS makes an object of is named like the file.", _REFERENCE
     ),
-    "function/method-missing": Rule(
-        Severity.ERROR, "ArcGIS calls the method and finds none.", _CALLS
+    "function/class-renamed": Rule(
+        _W,
+        "Whether ArcGIS finds a class whose name only ends the file's name is not documented.",
+        "names of published files, such as <area>_ArcGISImageClassifier.py",
+    ),
+    "function/method-missing": Rule(_E, "ArcGIS calls the method and finds none.", _REFERENCE),
+    "function/method-advised": Rule(
+        _W, "ArcGIS goes on without the method, not as the function needs it.", _REFERENCE
+    ),
+    "function/no-raster-info": Rule(
+        _N, "The output is described like the input: bands, pixel type, no classes.", _REFERENCE
     ),
 }
-REQUIRED_METHODS = ("initialize", "getParameterInfo", "getConfiguration", "updatePixels")
+
+_VECTOR_TYPES: Final = {
+    "ObjectDetection",
+    "InstanceDetection",
+    "ObjectClassification",
+    "ImageCaptioner",
+}
+_ABSOLUTE: Final = re.compile(r"[A-Za-z]:|[\\/]")
 
 
 def check_function(package: Package) -> Report:
-    """Find the raster function and look at its class.
+    """Find the raster function and look at its text and at what it imports of the package.
 
     Parameters
     ----------
     package : Package
+        An open package; nothing of it is run.
 
     Returns
     -------
@@ -47,80 +92,171 @@ def check_function(package: Package) -> Report:
     reference = package.emd.get("InferenceFunction")
     if not isinstance(reference, str) or not reference.strip():
         return Report()
+    findings = Collector(RULES)
+    path = _locate(package, reference, findings)
+    if path is None:
+        return findings.report()
+    root = package.root if package.root and package.root in path.parents else path.parent
+    read = parse_file(path, path.relative_to(root).as_posix())
+    if isinstance(read, Problem):
+        _report_problem(read, path.name, findings)
+        return findings.report()
+    modules = Modules(root)
+    report = Report()
     try:
-        path = resolve(package, reference)
+        function = _find(read, path, modules, findings)
+        if function is not None:
+            _check_methods(function, package.emd, findings)
+        report = findings.report()
+        for check in _checks(package, read, function, modules):
+            report += check()
+    except RecursionError:
+        note = Collector(RULES)
+        _report_problem(Problem("the code nests too deeply", limit=True), read.name, note)
+        report += note.report()
+    return report
+
+
+def _checks(
+    package: Package, source: Source, function: FunctionClass | None, modules: Modules
+) -> list[Callable[[], Report]]:
+    sources = reachable(source, modules)
+    checks: list[Callable[[], Report]] = []
+    if function is not None:
+        parameters = declared(function)
+        checks += [
+            lambda: check_signatures(function, parameters),
+            lambda: check_returns(function),
+            lambda: check_phases(function, modules, sources),
+            lambda: check_blocks(function, parameters, modules),
+            lambda: check_pitfalls(function),
+            lambda: check_definition(package, function, parameters, modules, sources),
+            lambda: check_arcpy(function.sources),
+        ]
+        if parameters is not None:
+            checks.append(lambda: check_arguments(parameters))
+        checks.append(lambda: check_scalars(function, parameters, modules))
+    checks.append(lambda: check_imports(sources, modules))
+    checks.append(lambda: check_versions(sources))
+    return checks
+
+
+def _locate(package: Package, reference: str, findings: Collector) -> Path | None:
+    """Return the function's file; None where there is nothing to look into."""
+    where = place_of(package, "/InferenceFunction")
+    case: list[Finding] = []
+    try:
+        path = resolve(package, reference, case)
     except BuiltInFunctionError as error:
-        return _report("function/built-in", str(error), "Run it in ArcGIS.", reference)
+        message, remedy = halves(error, "Run it in ArcGIS.")
+        rule = "function/built-in"
     except PackageError as error:
-        remedy = "Put the file into the package or correct InferenceFunction."
-        return _report("function/missing", str(error), remedy, reference)
-    if path.suffix.lower() != ".py":
-        return Report()
-    try:
-        tree = ast.parse(path.read_bytes(), filename=path.name)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None)
-        column = getattr(error, "offset", None)
-        message = f"the file is not valid Python: {getattr(error, 'msg', error)}"
-        remedy = "Correct the syntax; ArcGIS Pro 3.0 to 3.7 run Python 3.9 to 3.13."
-        return _report("function/syntax", message, remedy, path.name, line, column)
-    return _check_class(tree, path)
+        away = bool(_ABSOLUTE.match(reference.strip()))
+        if package.root is None and not away:
+            return None  # a text lies in no folder that the name could be relative to
+        message, remedy = halves(error, "Put the file into the package and write its name.")
+        rule = "function/elsewhere" if away else "function/missing"
+    else:
+        for finding in case:
+            findings.note(placed(finding, package, "/InferenceFunction"))
+        return path if path.suffix.lower() == ".py" and path.is_file() else None
+    findings.add(rule, message, remedy, *where, pointer="/InferenceFunction")
+    return None
 
 
-def _check_class(tree: ast.Module, path: Path) -> Report:
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    bound = {alias.asname or alias.name for alias in _imports(tree)} | _assigned(tree)
-    if path.stem not in classes:
-        if path.stem in bound:  # made elsewhere: nothing to see without running it
-            return Report()
-        names = ", ".join(classes) or "none"
-        return _report(
-            "function/class-name",
-            f"there is no class {path.stem!r} in {path.name} (classes there: {names})",
-            f"Name the class {path.stem!r}, or the file after the class.",
-            path.name,
+def _report_problem(problem: Problem, file: str, findings: Collector) -> None:
+    rule, remedy = "function/syntax", "Correct it; ArcGIS Pro 3.0 to 3.7 run Python 3.9 to 3.13."
+    message = f"the file is not valid Python: {problem.message}"
+    if problem.limit:
+        rule, message = "function/not-read", f"the file was not looked into: {problem.message}"
+        remedy = "Split it into modules."
+    elif problem.version is not None:
+        rule = "function/newer-syntax"
+        message = (
+            f"the file is valid for Python {problem.version[0]}.{problem.version[1]} and later"
+            f" at best: {problem.message}"
         )
-    node = classes[path.stem]
-    if node.bases:  # methods may be inherited from a class that cannot be seen here
-        return Report()
-    methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-    methods |= _assigned(node)
-    missing = [name for name in REQUIRED_METHODS if name not in methods]
-    return Report.of(
-        Finding(
-            RULES["function/method-missing"].severity,
-            "function/method-missing",
-            f"class {path.stem} has no method {name}",
-            f"Define {name}: ArcGIS calls it when the tool runs.",
-            file=path.name,
-            line=node.lineno,
-            column=node.col_offset + 1,
+        remedy = "Write it so that Python 3.9 reads it."
+    findings.add(rule, message, remedy, file, problem.line, problem.column)
+
+
+# --- the class and its methods --------------------------------------------------------------
+
+
+def _find(
+    source: Source, path: Path, modules: Modules, findings: Collector
+) -> FunctionClass | None:
+    function = find_class(source, path.stem, modules)
+    if function is not None:
+        return function
+    there = classes(source)
+    fitting = [
+        found
+        for name in there
+        if (found := find_class(source, name, modules)) is not None and _fits(found)
+    ]
+    names = ", ".join(there) or "none"
+    message = f"there is no class {path.stem!r} in {path.name} (classes there: {names})"
+    remedy = f"Name the class {path.stem!r}, or the file after the class."
+    only = fitting[0] if len(fitting) == 1 else None
+    if only is not None and path.stem.endswith(only.name):
+        findings.at(source, only.node or source.tree, "function/class-renamed", message, remedy)
+    else:
+        anchor = only.node if only is not None and only.node is not None else source.tree
+        findings.at(source, anchor, "function/class-name", message, remedy)
+    return only
+
+
+def _fits(function: FunctionClass) -> bool:
+    """Whether a class looks like a raster function."""
+    return "getParameterInfo" in function.methods and (
+        "updatePixels" in function.methods or "vectorize" in function.methods
+    )
+
+
+def _check_methods(function: FunctionClass, emd: dict[str, Any], findings: Collector) -> None:
+    if function.open or function.node is None:
+        return  # methods may come from a class that cannot be seen here
+    kind = emd.get("ModelType")
+    required = ["getParameterInfo"]
+    # Reference.py knows nothing of the first, and calls the second optional.
+    advised = ["initialize", "getConfiguration"]
+    if isinstance(kind, str) and kind in PIXEL_TYPES:
+        required.append("updatePixels")
+    elif isinstance(kind, str) and kind in _VECTOR_TYPES:
+        required.append("vectorize")
+        advised += ["getFields", "getGeometryType"]
+    elif not {"updatePixels", "vectorize"} & set(function.methods):
+        required.append("updatePixels")
+    for rule, names in (
+        ("function/method-missing", required),
+        ("function/method-advised", advised),
+    ):
+        for name in names:
+            if name not in function.methods:
+                findings.at(
+                    function.source,
+                    function.node,
+                    rule,
+                    f"class {function.name} has no method {name}",
+                    f"Define {name}: {_PURPOSES[name]}.",
+                )
+    if "updatePixels" in required and "updateRasterInfo" not in function.methods:
+        findings.at(
+            function.source,
+            function.node,
+            "function/no-raster-info",
+            f"class {function.name} has no method updateRasterInfo",
+            "Define it: set bandCount, pixelType and the attribute table of kwargs['output_info'].",
         )
-        for name in missing
-    )
 
 
-def _imports(tree: ast.Module) -> list[ast.alias]:
-    nodes = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
-    return [alias for node in nodes for alias in node.names]
-
-
-def _assigned(tree: ast.Module | ast.ClassDef) -> set[str]:
-    targets = (
-        target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets
-    )
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
-
-def _report(
-    rule: str,
-    message: str,
-    remedy: str,
-    file: str,
-    line: int | None = None,
-    column: int | None = None,
-) -> Report:
-    finding = Finding(
-        RULES[rule].severity, rule, message, remedy, file=file, line=line, column=column
-    )
-    return Report.of([finding])
+_PURPOSES: Final = {
+    "initialize": "it is given the model definition",
+    "getParameterInfo": "it lists the arguments that the tool shows",
+    "getConfiguration": "it asks for bands, padding, masks and the size of blocks",
+    "updatePixels": "it turns a block of pixels into classes",
+    "vectorize": "it turns a block of pixels into features",
+    "getFields": "it describes the fields of the output as JSON text",
+    "getGeometryType": "it tells the geometry type of the output (4 for polygons)",
+}

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from osgeo import gdal
 
-from .container import open_package
+from .container import Package, open_package
+from .devices import device_number
 from .errors import ArgumentsError
-from .function import Say, print_message, surroundings
-from .isolation import is_isolated, protect
-from .mosaic import mosaic
-from .output import check_output
+from .extent import Extent
+from .mosaic import check_not_input, mosaic, mosaic_label
+from .output import check_output, tiff_tile
 from .phases import check_tool
-from .raster import Extent, Raster
+from .raster import Raster
 from .result import Classified
 from .run import Run
 from .settings import Settings
+from .surroundings import Say, print_message, surroundings
 
-# The block cache of GDAL: enough for a row of blocks of a very wide raster.
-CACHE_BYTES = 256 << 20
+# The block cache of GDAL in bytes.
+SMALLEST_CACHE, LARGEST_CACHE = 8 << 20, 256 << 20
 
 
 def classify(
-    package: str | Path,
+    package: str | Path | Package,
     raster: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
@@ -45,8 +46,9 @@ def classify(
 
     Parameters
     ----------
-    package : path or str
-        A .dlpk, a folder, an .emd, or a model definition as JSON text.
+    package : path, str or Package
+        A .dlpk, a folder, an .emd, a model definition as JSON text, or what `dlpk.container`
+        opened.
     raster : path, str or several
         Anything GDAL opens; several are put together as one mosaic.
     out : path
@@ -79,7 +81,10 @@ def classify(
     DlpkError
         Names what is wrong; nothing is left half-written.
     """
-    target = check_output(out)
+    # Absolute now: functions may change the working directory.
+    target = check_output(out).absolute()
+    kept = None if debug_block is None else Path(debug_block).absolute()
+    chosen = settings or Settings()
     number = device_number(device)
     given = dict(arguments or {})
     if prompt is not None:
@@ -87,57 +92,58 @@ def classify(
             raise ArgumentsError("the prompt is given twice: as prompt and as text_prompt")
         given["text_prompt"] = prompt
     area = Extent(*extent) if isinstance(extent, tuple) else extent
-    gdal.SetCacheMax(CACHE_BYTES)
+    names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
     with ExitStack() as stack:
-        opened = stack.enter_context(open_package(package))
+        opened = package
+        if not isinstance(opened, Package):
+            opened = stack.enter_context(open_package(opened))
         check_tool(opened)
-        if is_isolated() and opened.root is not None:
-            protect(opened.root)
-        names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
         for name in names:
             check_not_input(name, target)
-        source = Raster(mosaic(names, stack), extent=area, cell_size=cell_size)
-        gpu = number if number >= 0 else None
-        stack.enter_context(surroundings(opened, say or print_message, gpu=gpu))
-        run = Run.start(opened, source, given, number, settings or Settings())
-        kept = None if debug_block is None else Path(debug_block).absolute()
-        return run.write(target.absolute(), quiet=quiet, debug_block=kept)
-
-
-def check_not_input(raster: str, target: Path) -> None:
-    """Refuse to replace the input by the output.
-
-    Raises
-    ------
-    ArgumentsError
-        They are the same file.
-    """
-    path = Path(raster)
-    if target.exists() and path.exists() and path.samefile(target):
-        raise ArgumentsError(
-            f"{target} is the raster to classify; name another file for the result"
+        source = Raster(
+            mosaic(names, stack, chosen.resampling),
+            extent=area,
+            cell_size=cell_size,
+            resampling=chosen.resampling,
+            label=mosaic_label(names),
         )
+        bare = chosen.search_path == "bare"
+        stack.enter_context(surroundings(opened, say or print_message, device=number, bare=bare))
+        stack.enter_context(block_cache())
+        run = Run.start(opened, source, given, number, chosen)
+        gdal.SetCacheMax(cache_bytes(run))
+        return run.write(target, quiet=quiet, debug_block=kept)
 
 
-def device_number(device: str) -> int:
-    """The number that ArcGIS passes for a device (contract, section 3).
+@contextmanager
+def block_cache() -> Iterator[None]:
+    """Limit how much of rasters GDAL keeps, for the time of a ``with`` block.
 
-    Parameters
-    ----------
-    device : str
-        ``auto`` (-2), ``cpu`` (-1) or ``cuda:N`` (N).
-
-    Raises
-    ------
-    ArgumentsError
-        It is none of these.
+    Its own default is a share of the machine's memory, which large rasters fill.
     """
-    if device in ("auto", "cpu"):
-        return -2 if device == "auto" else -1
-    found = re.fullmatch(r"cuda(?::(\d+))?", device)
-    if not found:
-        raise ArgumentsError(f"device is {device!r}; it must be auto, cpu or cuda:N")
-    return int(found[1] or 0)
+    before = gdal.GetCacheMax()
+    gdal.SetCacheMax(SMALLEST_CACHE)
+    try:
+        yield
+    finally:
+        gdal.SetCacheMax(before)
+
+
+def cache_bytes(run: Run) -> int:
+    """What reading and writing blocks needs, and no more.
+
+    Where the file is stored in strips that is a row of blocks: each strip is decoded once then,
+    not once per block. The same holds for tiles of the result that several blocks make up.
+    """
+    raster, wanted = run.raster, run.configuration
+    side = raster.dataset.GetRasterBand(1).GetBlockSize()
+    columns = min(raster.dataset.RasterXSize, wanted.tx + 2 * wanted.padding + 2 * side[0])
+    rows = wanted.ty + 2 * wanted.padding + 2 * side[1]
+    needed = columns * rows * (raster.dataset.RasterCount + 1) * raster.dtype.itemsize
+    if wanted.tx % tiff_tile(wanted.tx) or wanted.ty % tiff_tile(wanted.ty):
+        pixel = run.info.bands * np.dtype(run.info.pixel_type).itemsize
+        needed += raster.width * (wanted.ty + 2 * tiff_tile(wanted.ty)) * pixel
+    return int(min(LARGEST_CACHE, max(SMALLEST_CACHE, needed)))
 
 
 def parse_extent(text: str) -> Extent:

@@ -4,29 +4,49 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import json
+import os
+import re
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from schemas.errors import DlpkError
 
+from .cli_calibrate import add_calibrate
+from .cli_run import add_classify, add_replay, add_test
+from .cli_validate import add_validate
+from .interrupts import Terminated, termination_raises
+
 # Heavy imports (torch, gdal) wait until a command needs them: help and validation are instant.
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
+UNKNOWN = "unknown"
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that suggests what may have been meant."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 2."""
+        message = " ".join(message.split())
         known = [option for action in self._actions for option in action.option_strings]
-        for word in message.split():
+        for word in message.split() if message.startswith(UNKNOWN) else ():
             near = difflib.get_close_matches(word.split("=")[0], known, n=1)
-            if word.startswith("--") and near and word not in known:
+            if word.startswith("--") and near:
                 message += f" (did you mean {near[0]}?)"
                 break
-        self.exit(EXIT_USAGE, f"{self.prog}: error: {message}\nSee {self.prog} --help\n")
+        wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if wrong:
+            choices = [choice.strip(" '") for choice in wrong[2].split(",")]
+            near = difflib.get_close_matches(wrong[1], choices, n=1)
+            message += f" (did you mean {near[0]}?)" if near else ""
+        self.exit(EXIT_USAGE, f"dlpk: error: {message}; see {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,22 +60,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 it failed, or validation found errors; 2 wrong usage; 130 interrupted.
+        0 done; 1 it failed, or validation found errors; 2 wrong usage; 3 a package under test
+        does not run; 130 interrupted; 143 terminated.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(words)
-    options.words = words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know less than Unicode
+            stream.reconfigure(errors="backslashreplace")
+    options = parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        return int(options.run(options))
+        with termination_raises(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = int(options.run(options))
+            sys.stdout.flush()
+            return code
     except DlpkError as error:
-        print(f"dlpk: error: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return _failed(str(error))
+    except MemoryError as error:
+        return _failed(f"there is not enough memory: {error}")
+    except Terminated:
+        return _failed(
+            "the command was told to end; what was unfinished is removed", EXIT_TERMINATED
+        )
     except KeyboardInterrupt:
-        print("dlpk: interrupted; nothing was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _failed("interrupted; what was unfinished is removed", EXIT_INTERRUPTED)
     except BrokenPipeError:  # `dlpk inspect … | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except OSError as error:
+        return _failed(f"the system refuses: {error}")
+
+
+def _failed(message: str, code: int = EXIT_FAILED) -> int:
+    print(f"dlpk: error: {message}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Any, *rest: Any, **more: Any) -> None:
+    print(f"dlpk: warning: {message}", file=sys.stderr)
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read a command line.
+
+    Parameters
+    ----------
+    words : list of str
+
+    Returns
+    -------
+    Namespace
+        With the `words` themselves.
+    """
+    # West of Greenwich an extent begins with a minus, which would look like an option.
+    for index in range(len(words) - 1, 0, -1):
+        if words[index - 1] == "--extent" and re.match(r"-[\d.]", words[index]):
+            words[index - 1 : index + 1] = [f"--extent={words[index]}"]
+    options, rest = parser().parse_known_args(words)
+    # Options may stand between the paths, which argparse does not see.
+    if hasattr(options, "paths") and not any(word.startswith("-") for word in rest):
+        options.paths += rest
+    elif rest:
+        options.parser.error(f"{UNKNOWN}: {' '.join(rest)}")
+    options.words = words
+    return options
 
 
 def parser() -> Parser:
@@ -66,10 +133,12 @@ def parser() -> Parser:
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_build(commands)
-    _add_validate(commands)
+    add_validate(commands)
     _add_inspect(commands)
-    _add_classify(commands)
-    _add_replay(commands)
+    add_classify(commands)
+    add_replay(commands)
+    add_calibrate(commands)
+    add_test(commands)
     return top
 
 
@@ -79,7 +148,7 @@ def _add_build(commands: Any) -> None:
         help="make a package from weights",
         description="Make a .dlpk around CLIPSeg, for Classify Pixels Using Deep Learning.",
     )
-    build.set_defaults(run=_build)
+    build.set_defaults(run=_build, parser=build)
     build.add_argument("out", metavar="OUT.dlpk", help="file to write")
     build.add_argument(
         "--weights",
@@ -114,106 +183,15 @@ def _add_build(commands: Any) -> None:
     )
 
 
-def _add_validate(commands: Any) -> None:
-    validate = commands.add_parser(
-        "validate",
-        help="find everything wrong with a package",
-        description="Judge a package, folder or model definition. Runs none of its code. "
-        "Exit code 0: no errors, 1: errors.",
-    )
-    validate.set_defaults(run=_validate)
-    validate.add_argument("package", metavar="PACKAGE|FOLDER|EMD")
-    validate.add_argument("--json", action="store_true", help="print the report as JSON")
-
-
 def _add_inspect(commands: Any) -> None:
     inspect = commands.add_parser(
         "inspect",
         help="show what is in a package",
         description="Describe a package. Runs none of its code.",
     )
-    inspect.set_defaults(run=_inspect)
+    inspect.set_defaults(run=_inspect, parser=inspect)
     inspect.add_argument("package", metavar="PACKAGE")
     inspect.add_argument("--json", action="store_true", help="print the description as JSON")
-
-
-def _add_classify(commands: Any) -> None:
-    classify = commands.add_parser(
-        "classify",
-        help="run a package over rasters",
-        description="Run a package's raster function over a raster, as Classify Pixels Using "
-        "Deep Learning does. Runs the package's code: use packages you trust, or --isolate.",
-    )
-    classify.set_defaults(run=_classify)
-    classify.add_argument("package", metavar="PACKAGE", help=".dlpk, folder, .emd or JSON text")
-    classify.add_argument(
-        "paths",
-        metavar="RASTER... OUT.tif",
-        nargs="*",
-        help="anything GDAL opens, or a folder of images; then the GeoTIFF to write (a folder "
-        "when images are classified one by one)",
-    )
-    classify.add_argument("--prompt", help="what to look for, separated by commas (text_prompt)")
-    classify.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an argument of the function, such as threshold=0.4; may be repeated",
-    )
-    classify.add_argument(
-        "--device", default="auto", help="auto, cpu or cuda:N (default %(default)s)"
-    )
-    classify.add_argument(
-        "--extent",
-        metavar="XMIN,YMIN,XMAX,YMAX",
-        help="part of the raster, in its coordinate system",
-    )
-    classify.add_argument(
-        "--cell-size", type=float, metavar="SIZE", help="resample to this cell size, in map units"
-    )
-    classify.add_argument(
-        "--mode",
-        choices=("mosaic", "items"),
-        help="several rasters: one mosaic (default), or each for itself (default for a folder)",
-    )
-    classify.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a choice where ArcGIS is not documented, such as stretch=minmax; see "
-        "docs/fidelity.md",
-    )
-    classify.add_argument(
-        "--phase",
-        choices=("run", "validation"),
-        default="run",
-        help="validation: only what the tool's dialog in ArcGIS Pro does when a package is picked",
-    )
-    classify.add_argument(
-        "--isolate",
-        action="store_true",
-        help="in a process without network, the package read-only (Linux)",
-    )
-    classify.add_argument(
-        "--debug-block", metavar="FOLDER", help="keep the inputs of a failing call, for replay"
-    )
-    classify.add_argument("--png", metavar="OUT.png", help="also draw scene, classes and legend")
-    classify.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
-
-
-def _add_replay(commands: Any) -> None:
-    replay = commands.add_parser(
-        "replay",
-        help="make a failed call again",
-        description="Make one call of a function again that `classify --debug-block` kept.",
-    )
-    replay.set_defaults(run=_replay)
-    replay.add_argument("folder", metavar="FOLDER")
-    replay.add_argument(
-        "--debugger", action="store_true", help="stop in Python's debugger where it fails"
-    )
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -240,102 +218,11 @@ def _build(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _validate(options: argparse.Namespace) -> int:
-    from .validation import validate
-
-    report = validate(options.package)
-    print(json.dumps(report.to_dict(), indent=2) if options.json else report.to_text())
-    return EXIT_OK if report.ok else EXIT_FAILED
-
-
 def _inspect(options: argparse.Namespace) -> int:
     from .inspection import as_text, inspect
 
     description = inspect(options.package)
     print(json.dumps(description, indent=2) if options.json else as_text(description))
-    return EXIT_OK
-
-
-def _classify(options: argparse.Namespace) -> int:
-    if options.isolate:
-        from .isolation import run_isolated
-
-        return run_isolated([word for word in options.words if word != "--isolate"])
-    if options.phase == "validation":
-        from .phases import open_dialog
-
-        print(open_dialog(options.package).to_text())
-        return EXIT_OK
-    from .arguments import parse_assignments
-    from .classify_pixels import classify, parse_extent
-    from .output import check_output
-    from .settings import parse_settings
-
-    jobs = _jobs(options)
-    if options.png:
-        check_output(options.png)
-    extent = parse_extent(options.extent) if options.extent else None
-    for rasters, out in jobs:
-        result = classify(
-            options.package,
-            rasters,
-            out,
-            prompt=options.prompt,
-            arguments=parse_assignments(options.arg),
-            device=options.device,
-            extent=extent,
-            cell_size=options.cell_size,
-            settings=parse_settings(parse_assignments(options.set)),
-            debug_block=options.debug_block,
-            quiet=options.quiet,
-        )
-        if options.png:
-            _draw(options, rasters, result)
-        if not options.quiet:
-            print(result.to_text())
-    return EXIT_OK
-
-
-def _jobs(options: argparse.Namespace) -> list[tuple[list[str], str]]:
-    """Rasters and the file to write for each run."""
-    from pathlib import Path
-
-    from .errors import ArgumentsError
-    from .mosaic import item_jobs, rasters_in
-
-    if len(options.paths) < 2:
-        raise ArgumentsError("name the raster to classify and the GeoTIFF to write")
-    *rasters, out = options.paths
-    folder = len(rasters) == 1 and Path(rasters[0]).is_dir()
-    names = rasters_in(Path(rasters[0])) if folder else rasters
-    mode = options.mode or ("items" if folder else "mosaic")
-    if mode == "mosaic":
-        return [(names, out)]
-    if options.png:
-        raise ArgumentsError("--png draws one result; classify the images one at a time for it")
-    return item_jobs(names, Path(out))
-
-
-def _draw(options: argparse.Namespace, rasters: list[str], result: Any) -> None:
-    from contextlib import ExitStack
-
-    from .classify_pixels import parse_extent
-    from .mosaic import mosaic
-    from .picture import draw
-    from .raster import Raster
-
-    extent = parse_extent(options.extent) if options.extent else None
-    with ExitStack() as stack:
-        source = Raster(mosaic(rasters, stack), extent=extent, cell_size=options.cell_size)
-        draw(source, result.path, result.legend, options.png)
-
-
-def _replay(options: argparse.Namespace) -> int:
-    from .replay import replay
-
-    pixels, _ = replay(options.folder, debugger=options.debugger)
-    values = f"values from {pixels.min()} to {pixels.max()}"
-    print(f"the call succeeds: {pixels.dtype}{list(pixels.shape)}, {values}")
     return EXIT_OK
 
 

@@ -11,9 +11,11 @@ __all__ = [
     "DlpkError",
     "FunctionError",
     "IsolationError",
+    "JournalError",
     "OutputError",
     "PackageError",
     "RasterError",
+    "TruthError",
 ]
 
 
@@ -47,3 +49,11 @@ class OutputError(DlpkError):
 
 class IsolationError(DlpkError):
     """The system cannot run code in isolation."""
+
+
+class JournalError(DlpkError):
+    """The journal of an unfinished run cannot be used."""
+
+
+class TruthError(DlpkError):
+    """Labels to compare with cannot be used."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import IsolationError
+from .interrupts import Terminated
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 PR_SET_NO_NEW_PRIVS = 38
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 MARK = "DLPK_ISOLATED"
+# Flags of statvfs(2) to those of mount(2): nosuid, nodev, noexec, noatime, nodiratime, relatime.
+STAT_TO_MOUNT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
+_PROTECTED: set[str] = set()
 
 
 def run_isolated(arguments: Sequence[str]) -> int:
@@ -47,16 +52,29 @@ def run_isolated(arguments: Sequence[str]) -> int:
         raise IsolationError("--isolate needs Linux: it rests on the kernel's name spaces")
     # The process cannot remove what it has mounted, so its temporary files lie in our folder.
     folder = tempfile.mkdtemp(prefix="dlpk-isolated-")
+    home = str(Path(__file__).resolve().parent.parent)
+    start = f"import sys; sys.path[0] = {home!r}; from dlpk.isolation import main; "
+    command = [sys.executable, "-c", start + "sys.exit(main(sys.argv[1:]))", *arguments]
     try:
-        command = [sys.executable, "-m", "dlpk.isolation", *arguments]
         with subprocess.Popen(command, env={**os.environ, "TMPDIR": folder}) as process:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:  # the process got it too and says so
-                    continue
+            code = _wait(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if code < 0:
+        name = signal.Signals(-code).name
+        why = " (is there enough memory?)" if -code == signal.SIGKILL else ""
+        raise IsolationError(f"the isolated process was ended by {name}{why}")
+    return code
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except Terminated:  # we are told to end, the process is not; it says so itself
+            process.terminate()
+        except KeyboardInterrupt:  # the process got it too and says so
+            continue
 
 
 def is_isolated() -> bool:
@@ -64,18 +82,37 @@ def is_isolated() -> bool:
     return os.environ.get(MARK) == str(os.getpid())
 
 
-def protect(folder: Path) -> None:
-    """Make a folder read-only for this process and give up the right to undo it.
+def protect_if_isolated(folders: Sequence[Path]) -> None:
+    """In an isolated process, make folders read-only and give up the right to undo it.
 
     Raises
     ------
     IsolationError
-        The kernel refuses.
+        The kernel refuses, or other folders were protected before: the right is gone then.
     """
-    name = os.fsencode(folder)
-    _mount(name, name, MS_BIND | MS_REC)
-    _mount(None, name, MS_BIND | MS_REMOUNT | MS_RDONLY)
+    if not is_isolated():
+        return
+    wanted = {os.path.realpath(folder) for folder in folders}
+    if wanted <= _PROTECTED:
+        return
+    if _PROTECTED:
+        raise IsolationError("an isolated process runs one package only")
+    for folder in sorted(wanted):
+        _protect(os.fsencode(folder))
+    _PROTECTED.update(wanted)
+    # A working directory inside was entered before the mount, and would lead below it.
+    os.chdir(os.getcwd())
     _drop_rights()
+
+
+def _protect(name: bytes) -> None:
+    _mount(name, name, MS_BIND | MS_REC)
+    # The kernel refuses to drop what already holds for the place, such as nosuid of /tmp.
+    kept, flags = os.statvfs(name).f_flag, 0
+    for of_stat, of_mount in STAT_TO_MOUNT.items():
+        if kept & of_stat:
+            flags |= of_mount
+    _mount(None, name, MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
 
 
 def _enter() -> None:
@@ -120,7 +157,3 @@ def main(arguments: Sequence[str]) -> int:
     from .cli import main as command
 
     return command(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -28,6 +28,7 @@ class LegendEntry:
 
 NAME_FIELDS = ("class", "classname", "class_name", "name", "label")
 VALUE_FIELDS = ("value", "classvalue")
+GREY = (128, 128, 128)
 
 
 def read_attribute_table(text: str) -> list[LegendEntry]:
@@ -55,21 +56,40 @@ def read_attribute_table(text: str) -> list[LegendEntry]:
 
 
 def _entry(attributes: Mapping[str, Any], index: int) -> LegendEntry:
-    fields = {key.lower(): value for key, value in attributes.items()}
+    fields = {str(key).lower(): value for key, value in attributes.items()}
     value = next((fields[name] for name in VALUE_FIELDS if name in fields), None)
     if value is None:
         raise ValueError(f"feature {index} has no 'Value'")
+    if int(value) != float(value):
+        raise ValueError(f"feature {index} has the 'Value' {value!r}, which is no whole number")
     name = next((fields[name] for name in NAME_FIELDS if fields.get(name) is not None), value)
-    color = tuple(min(255, max(0, int(fields.get(part, 0)))) for part in ("red", "green", "blue"))
-    return LegendEntry(int(value), str(name), (color[0], color[1], color[2]))
+    color = tuple(min(255, max(0, int(fields.get(part) or 0))) for part in ("red", "green", "blue"))
+    return LegendEntry(int(value), _one_line(name), (color[0], color[1], color[2]))
+
+
+def _one_line(name: Any) -> str:
+    """A name without control characters, which no table can hold."""
+    return "".join(char if char.isprintable() else " " for char in str(name)).strip()
 
 
 def emd_classes(emd: Mapping[str, Any]) -> list[LegendEntry]:
-    """The classes of a model definition, for functions that return no attribute table."""
-    entries = []
-    for entry in emd.get("Classes") or []:
-        if isinstance(entry, dict) and isinstance(entry.get("Value"), int):
-            color = [int(part) for part in (entry.get("Color") or (128, 128, 128))][:3]
-            name = str(entry.get("Name", entry["Value"]))
-            entries.append(LegendEntry(entry["Value"], name, (color[0], color[1], color[2])))
-    return entries
+    """The classes of a model definition, for functions that return no attribute table.
+
+    What is no class is left out, and what is no colour becomes grey: validation is for that.
+    """
+    entries: dict[int, LegendEntry] = {}
+    classes = emd.get("Classes")
+    for entry in classes if isinstance(classes, list) else []:
+        value = entry.get("Value") if isinstance(entry, dict) else None
+        if isinstance(value, int) and not isinstance(value, bool):
+            name = _one_line(entry.get("Name", value))
+            entries.setdefault(value, LegendEntry(value, name, _color(entry.get("Color"))))
+    return list(entries.values())
+
+
+def _color(parts: Any) -> tuple[int, int, int]:
+    try:
+        red, green, blue = (min(255, max(0, int(part))) for part in parts[:3])
+    except (TypeError, ValueError, OverflowError):
+        return GREY
+    return red, green, blue

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from osgeo import gdal, ogr
+from osgeo import gdal
 
+from .attribute_table import attribute_table, write_colors, write_vat
 from .errors import OutputError
+from .gdal_files import collecting_failures
 from .legend import LegendEntry
 from .raster import Raster
 
@@ -31,10 +35,9 @@ GDAL_TYPES = {
 # Tiles of a TIFF have sides that are multiples of 16.
 TIFF_UNIT = 16
 SMALLEST_TILE = 64
-LARGEST_TILE = 4096
+LARGEST_TILE = 512
 DEFAULT_TILE = 256
 SMALLEST_OVERVIEW = 256
-BACKGROUND = (0, 0, 0)
 
 
 class OutputRaster:
@@ -80,9 +83,18 @@ class OutputRaster:
     ) -> None:
         self.path = check_output(path)
         self.dtype = np.dtype(pixel_type)
+        self.nodata = nodata
         self.legend = legend
         self.counts: dict[int, int] = {}
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        self._collisions = 0
+        self._dataset: Any = None
+        try:
+            # A short prefix: the file's own name may be as long as names can be.
+            self._folder = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=self.path.parent))
+        except OSError as error:
+            raise OutputError(
+                f"the folder {self.path.parent} cannot be written to: {error.strerror}"
+            ) from error
         self._file = self._folder / self.path.name
         floating = pixel_type.startswith("f")
         options = [
@@ -100,7 +112,7 @@ class OutputRaster:
                 str(self._file), raster.width, raster.height, bands, GDAL_TYPES[pixel_type], options
             )
             self._describe(raster, nodata, band_names, tags)
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeError) as error:
             self._discard()
             raise OutputError(f"{self.path} cannot be written: {error}") from error
         except BaseException:
@@ -126,44 +138,34 @@ class OutputRaster:
             if index < len(band_names) and band_names[index]:
                 band.SetDescription(band_names[index])
         if self.legend:
-            self._write_colors(self._dataset.GetRasterBand(1))
+            write_colors(self._dataset.GetRasterBand(1), self.dtype, self.legend)
 
-    def _write_colors(self, band: Any) -> None:
-        highest = max(entry.value for entry in self.legend)
-        if self.dtype in (np.uint8, np.uint16) and highest <= np.iinfo(self.dtype).max:
-            colors = gdal.ColorTable()
-            colors.SetColorEntry(0, (*BACKGROUND, 255))
-            for entry in self.legend:
-                if entry.value >= 0:
-                    colors.SetColorEntry(entry.value, (*entry.color, 255))
-            band.SetRasterColorTable(colors)
-        if min(entry.value for entry in self.legend) >= 0 and highest < 65536:
-            names = ["background"] + [""] * highest
-            for entry in self.legend:
-                names[entry.value] = entry.name
-            band.SetCategoryNames(names)
-
-    def write(self, column: int, row: int, pixels: np.ndarray) -> None:
+    def write(self, column: int, row: int, pixels: np.ndarray, mask: np.ndarray) -> None:
         """Write a block.
 
         Parameters
         ----------
         column, row : int
             Top left pixel.
-        pixels : ndarray
-            Shape (bands, rows, columns).
+        pixels, mask : ndarray
+            Shape (bands, rows, columns); where the mask is 0, NoData is written.
 
         Raises
         ------
         OutputError
             For example when the disk is full.
         """
+        if self.nodata is not None:
+            empty = np.array(self.nodata).astype(pixels.dtype)
+            taken = np.logical_and(pixels == empty, mask > 0)
+            self._collisions += int(np.count_nonzero(taken))
+            pixels = np.where(mask > 0, pixels, empty)
         if self.dtype == np.int8:
             pixels = pixels.astype(np.int16)
         try:
             self._dataset.WriteArray(np.ascontiguousarray(pixels), column, row)
         except RuntimeError as error:
-            raise OutputError(f"{self.path} cannot be written: {error}") from error
+            raise self._failure(error) from error
         if self.legend:
             for value, count in zip(*np.unique(pixels[0], return_counts=True)):
                 self.counts[int(value)] = self.counts.get(int(value), 0) + int(count)
@@ -176,9 +178,16 @@ class OutputRaster:
         OutputError
             For example when the disk is full.
         """
+        if self._collisions:
+            warnings.warn(
+                f"{self._collisions} valid pixels of {self.path.name} have the value "
+                f"{self.nodata:g}, which also marks NoData there: have the function declare a "
+                "noData value in updateRasterInfo that it never returns",
+                stacklevel=2,
+            )
         try:
             if self.legend:
-                table = _attribute_table(self.legend, self.counts)
+                table = attribute_table(self.legend, self.counts)
                 self._dataset.GetRasterBand(1).SetDefaultRAT(table)
             self._dataset.FlushCache()
             levels = _overview_levels(self._dataset.RasterXSize, self._dataset.RasterYSize)
@@ -188,15 +197,35 @@ class OutputRaster:
                     "AVERAGE" if self.dtype.kind == "f" else "NEAREST", levels
                 )
                 self._dataset.FlushCache()
-            self._dataset = None
+            problems = self._close()
+            if problems:
+                raise OSError(problems[0])
             _check_complete(self._file)
             if self.legend:
-                _write_vat(self._folder, self._file.name, self.legend, self.counts)
+                write_vat(self._folder, self._file.name, self.legend, self.counts)
             self._publish()
         except (RuntimeError, OSError) as error:
-            raise OutputError(f"{self.path} cannot be written: {error}") from error
+            raise self._failure(error) from error
         finally:
             self._discard()
+
+    def _failure(self, error: Exception) -> OutputError:
+        # Frames of the failed call hold the dataset, which could not be closed then.
+        traceback.clear_frames(error.__traceback__)
+        free = ""
+        try:
+            left = shutil.disk_usage(self._folder).free
+            if left < 1 << 20:
+                free = f" ({left:,} bytes are free on the disk)"
+        except OSError:
+            free = ""
+        return OutputError(f"{self.path} cannot be written: {error}{free}")
+
+    def _close(self) -> list[str]:
+        """Close the file; returns what went wrong."""
+        with collecting_failures() as problems:
+            self._dataset = None
+        return problems
 
     def _publish(self) -> None:
         """Put the files in place, the picture last: whoever sees it sees its legend too."""
@@ -209,7 +238,7 @@ class OutputRaster:
             os.replace(file, self.path.parent / file.name)
 
     def _discard(self) -> None:
-        self._dataset = None
+        self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> OutputRaster:
@@ -244,10 +273,14 @@ def check_output(path: str | Path) -> Path:
         Says what is in the way.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} does not exist: make it first")
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise OutputError(f"the folder {path.parent} does not exist: make it first")
+        path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+        raise OutputError(f"{path} cannot be written: {error}") from error
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"the folder {path.parent} cannot be written to")
     return path
@@ -256,11 +289,11 @@ def check_output(path: str | Path) -> Path:
 def tiff_tile(side: int) -> int:
     """Side of the TIFF's tiles for blocks of this side.
 
-    Equal, where TIFF allows it, so that every tile is compressed and written once.
+    A block is made of whole tiles where TIFF allows it, so that every tile is compressed and
+    written once.
     """
-    if side % TIFF_UNIT == 0 and SMALLEST_TILE <= side <= LARGEST_TILE:
-        return side
-    return DEFAULT_TILE
+    sides = range(LARGEST_TILE, SMALLEST_TILE - 1, -TIFF_UNIT)
+    return next((tile for tile in sides if side % tile == 0), DEFAULT_TILE)
 
 
 def _overview_levels(width: int, height: int) -> list[int]:
@@ -268,51 +301,6 @@ def _overview_levels(width: int, height: int) -> list[int]:
     while max(width, height) / 2 ** len(levels) > SMALLEST_OVERVIEW:
         levels.append(2 ** (len(levels) + 1))
     return levels
-
-
-def _attribute_table(legend: Sequence[LegendEntry], counts: Mapping[int, int]) -> Any:
-    table = gdal.RasterAttributeTable()
-    table.CreateColumn("Value", gdal.GFT_Integer, gdal.GFU_MinMax)
-    table.CreateColumn("Count", gdal.GFT_Real, gdal.GFU_PixelCount)
-    table.CreateColumn("Class", gdal.GFT_String, gdal.GFU_Name)
-    for name, usage in (("Red", gdal.GFU_Red), ("Green", gdal.GFU_Green), ("Blue", gdal.GFU_Blue)):
-        table.CreateColumn(name, gdal.GFT_Integer, usage)
-    table.SetRowCount(len(legend))
-    for row, entry in enumerate(legend):
-        table.SetValueAsInt(row, 0, entry.value)
-        table.SetValueAsDouble(row, 1, float(counts.get(entry.value, 0)))
-        table.SetValueAsString(row, 2, entry.name)
-        for column, part in enumerate(entry.color, 3):
-            table.SetValueAsInt(row, column, part)
-    return table
-
-
-def _write_vat(
-    folder: Path, name: str, legend: Sequence[LegendEntry], counts: Mapping[int, int]
-) -> None:
-    """Write the attribute table as ArcGIS keeps it, a dBASE file beside the raster."""
-    driver = ogr.GetDriverByName("ESRI Shapefile")
-    source = driver.CreateDataSource(str(folder / f"{name}.vat.dbf"))
-    layer = source.CreateLayer(f"{name}.vat", None, ogr.wkbNone, ["ENCODING=UTF-8"])
-    for field, kind, width in (
-        ("Value", ogr.OFTInteger, 9),
-        ("Count", ogr.OFTReal, 18),
-        ("Class", ogr.OFTString, 254),
-        ("Red", ogr.OFTInteger, 3),
-        ("Green", ogr.OFTInteger, 3),
-        ("Blue", ogr.OFTInteger, 3),
-    ):
-        definition = ogr.FieldDefn(field, kind)
-        definition.SetWidth(width)
-        layer.CreateField(definition)
-    for entry in legend:
-        feature = ogr.Feature(layer.GetLayerDefn())
-        feature.SetField("Value", entry.value)
-        feature.SetField("Count", float(counts.get(entry.value, 0)))
-        feature.SetField("Class", entry.name[:200])
-        for field, part in zip(("Red", "Green", "Blue"), entry.color):
-            feature.SetField(field, part)
-        layer.CreateFeature(feature)
 
 
 def _check_complete(path: Path) -> None:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import sys
+import atexit
+import errno
+import shutil
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from schemas.emd_facts import MODEL_TYPES
 
 from .arguments import shown_parameters
 from .container import Package, open_package
 from .contract import Function
 from .errors import ContractError, FunctionError
-from .function import Say, explain, function_path, load_class, print_message, surroundings
+from .explain import explain
+from .function import code_folders, function_path, load_class
+from .memory import PeakGrowth
+from .surroundings import Say, print_message, surroundings
 
 TOOL_MODEL_TYPE = "ImageClassification"
-# What functions are told of the product they run in (contract, section 2).
+# What functions are told of the product they run in (contract, section 2): ArcGIS Pro 3.6 by the
+# number that its components bear, as functions ask for version 10.3 or later.
 PRODUCT = {
     "productName": "Desktop",
-    "version": "3.6",
+    "version": "13.6",
     "path": "",
-    "major": 3,
-    "minor": 6,
-    "build": 0,
+    "major": 13,
+    "minor": 6.0,
+    "build": 60000,
     "spNumber": 0,
     "spBuild": 0,
 }
@@ -52,7 +62,7 @@ class Dialog:
         memory = "" if self.memory is None else f", {self.memory / 1e6:,.0f} MB more memory"
         lines = [f"The dialog opens: {self.seconds:.2f} s{memory}."]
         for parameter in self.parameters:
-            value = parameter.get("value")
+            value = "" if parameter.get("value") is None else parameter["value"]
             domain = parameter.get("domain")
             choices = f"  one of {_listed(domain)}" if domain else ""
             needed = "  (required)" if parameter.get("required") else ""
@@ -90,11 +100,10 @@ def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
     with open_package(package) as opened:
         check_tool(opened)
         with surroundings(opened, say or print_message):
-            before, start = _peak_memory(), time.perf_counter()
-            parameters = validation_phase(load_class(function_path(opened)), opened)
-            seconds, after = time.perf_counter() - start, _peak_memory()
-    grown = None if before is None or after is None else after - before
-    return Dialog(tuple(shown_parameters(parameters)), seconds, grown)
+            grown, start = PeakGrowth(), time.perf_counter()
+            _, parameters = validation_phase(load_class(function_path(opened)), opened)
+            seconds, memory = time.perf_counter() - start, grown.bytes()
+    return Dialog(tuple(shown_parameters(parameters)), seconds, memory)
 
 
 def check_tool(package: Package) -> None:
@@ -106,11 +115,13 @@ def check_tool(package: Package) -> None:
         The model is for another tool.
     """
     kind = package.emd.get("ModelType")
-    if kind is not None and kind != TOOL_MODEL_TYPE:
+    # Only known types of other tools: what is made for Classify Pixels is not documented in full.
+    tool = MODEL_TYPES.get(kind, "") if isinstance(kind, str) else ""
+    if tool:
         raise ContractError(
             "Error 003569 Invalid deep learning model type. Expected model type NULL, "
             f"{TOOL_MODEL_TYPE}. The model definition of {package.name} says {kind!r}, which is "
-            "for another tool"
+            f"for {tool}"
         )
 
 
@@ -119,20 +130,23 @@ def model_argument(package: Package) -> str:
     return str(package.emd_path) if package.emd_path is not None else package.emd_text
 
 
-def validation_phase(made: type, package: Package) -> list[dict[str, Any]]:
+def validation_phase(
+    made: type, package: Package, scalars: Mapping[str, Any] | None = None
+) -> tuple[Function, list[dict[str, Any]]]:
     """Take a new object through the calls that fill the dialog, without a device.
 
     Returns
     -------
+    Function
     list of dict
         The parameters that the function declares.
     """
-    function = make(made, package.root)
-    function.initialize(model_argument(package), None)
-    return function.parameters()
+    function = make(made, package)
+    initialize(function, package, None, scalars)
+    return function, function.parameters()
 
 
-def make(made: type, folder: Path | None) -> Function:
+def make(made: type, package: Package) -> Function:
     """Make an object of a function's class and ask it whether it may run.
 
     Raises
@@ -140,27 +154,55 @@ def make(made: type, folder: Path | None) -> Function:
     FunctionError
         The constructor raised, or the function says that it is not licensed.
     """
+    folders = code_folders(package)
     try:
-        function = Function(made(), folder)
-    except Exception as error:
-        raise FunctionError(f"{made.__name__}() failed: {explain(error, folder)}") from error
-    if function.has("isLicensed"):
-        answer = function.call("isLicensed", **PRODUCT)
-        if isinstance(answer, dict) and answer.get("okToRun") is False:
-            reason = answer.get("message") or "it gives no reason"
-            raise FunctionError(f"{made.__name__} says that it is not licensed to run: {reason}")
+        instance = made()
+    except (Exception, SystemExit) as error:
+        raise FunctionError(f"{made.__name__}() failed: {explain(error, folders)}") from error
+    function = Function(instance, folders)
+    function.check_license(PRODUCT)
     return function
 
 
-def _peak_memory() -> int | None:
+def initialize(
+    function: Function,
+    package: Package,
+    device: int | None,
+    scalars: Mapping[str, Any] | None = None,
+) -> None:
+    """Initialise a function with the model.
+
+    Functions try to open what they get as a file and take it for text if there is none. Long text
+    is no missing file but an impossible name to Linux, which they do not expect; they get the text
+    in a file then.
+
+    Raises
+    ------
+    FunctionError
+        It fails.
+    """
     try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) * (1 if sys.platform == "darwin" else 1024)
+        function.initialize(model_argument(package), device, scalars)
+    except FunctionError as error:
+        cause = error.__cause__
+        if package.emd_path is not None or not (
+            isinstance(cause, OSError) and cause.errno in (errno.ENAMETOOLONG, errno.EINVAL)
+        ):
+            raise
+        warnings.warn(
+            f"{function.name} cannot take the model definition as text on this system: it only "
+            "expects FileNotFoundError when it opens it. It gets a file with the text",
+            stacklevel=2,
+        )
+        folder = Path(tempfile.mkdtemp(prefix="dlpk-emd-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # it may be read again
+        file = folder / "model.emd"
+        file.write_text(package.emd_text, encoding="utf-8")
+        function.initialize(str(file), device, scalars)
 
 
-def _listed(domain: Sequence[Any]) -> str:
+def _listed(domain: Any) -> str:
+    if not isinstance(domain, (list, tuple)):
+        return str(domain)
     shown = ", ".join(map(str, domain[:6]))
     return shown + (f", … ({len(domain)})" if len(domain) > 6 else "")

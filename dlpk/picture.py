@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from osgeo import gdal
 
 from .errors import OutputError
+from .gdal_files import open_raster
 from .legend import LegendEntry
 from .output import check_output
 from .raster import Raster
 from .stretch import find_range
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIDE = 1200
 OPACITY = 0.55
@@ -59,14 +64,15 @@ def draw(
     scale = min(1.0, SIDE / max(raster.width, raster.height))
     columns, rows = max(1, round(raster.width * scale)), max(1, round(raster.height * scale))
     scene = _scene(raster, rows, columns)
-    dataset = gdal.Open(str(result))
+    # Not as a `Raster`, which would turn classes into the colours of their table.
+    dataset = open_raster(str(result))
     band = dataset.GetRasterBand(1)
     values = band.ReadAsArray(buf_xsize=columns, buf_ysize=rows)
     valid = band.GetMaskBand().ReadAsArray(buf_xsize=columns, buf_ysize=rows) > 0
 
     ratio = columns / rows
     height = 6.0
-    width = min(18.0, 2 * height * ratio + 0.6)
+    width = max(5.0, min(18.0, 2 * height * ratio + 0.6))
     figure = Figure(figsize=(width, height + 1.1), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -88,39 +94,45 @@ def draw(
             handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False
         )
     else:
-        shown = right.imshow(np.where(valid, values, np.nan), vmin=0, vmax=1, cmap="viridis")
-        right.set_title(f"probability: {_short(band.GetDescription() or 'band 1')}")
+        numbers = np.where(valid, values, np.nan).astype(np.float64)
+        known = numbers[np.isfinite(numbers)]
+        low, high = min(0.0, known.min(initial=0.0)), max(1.0, known.max(initial=1.0))
+        shown = right.imshow(numbers, vmin=low, vmax=high, cmap="viridis")
+        right.set_title(_short(band.GetDescription() or "band 1"))
         figure.colorbar(shown, ax=right, fraction=0.046)
     for axes in (left, right):
         axes.set_axis_off()
     if title:
         figure.suptitle(title)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-        drawn = Path(folder) / "picture.png"
-        try:
-            figure.savefig(drawn, format="png", metadata={"Software": None})
-            drawn.replace(target)
-        except OSError as error:
-            raise OutputError(f"{target} cannot be written: {error}") from error
+    _save(figure, target)
     return target
+
+
+def _save(figure: Figure, target: Path) -> None:
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dlpk-", dir=target.parent) as folder:
+            beside = Path(folder) / "picture.png"
+            with warnings.catch_warnings():
+                # Names of classes may be in any script; the font has boxes for some.
+                warnings.simplefilter("ignore")
+                figure.savefig(beside, format="png", metadata={"Software": None})
+            beside.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error}") from error
 
 
 def _scene(raster: Raster, rows: int, columns: int) -> np.ndarray:
     """Red, green and blue from 0 to 1; the first band alone if there are fewer than three."""
-    dataset = raster.dataset
-    numbers = [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
+    bands = [0, 1, 2] if raster.count >= 3 else [0]
     parts = []
-    for number in numbers:
-        band = dataset.GetRasterBand(number)
-        size = {"buf_xsize": columns, "buf_ysize": rows}
-        values = band.ReadAsArray(**size, resample_alg=gdal.GRIORA_Average).astype(np.float64)
-        valid = band.GetMaskBand().ReadAsArray(**size) > 0
+    for values, mask in zip(*raster.read_reduced(bands, rows, columns, average=True)):
+        valid = mask > 0
         low, high = (
             (0.0, 255.0) if raster.dtype == np.uint8 else find_range(values[valid], "percent-clip")
         )
-        stretched = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+        stretched = np.clip((values.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
         parts.append(np.where(valid, np.nan_to_num(stretched), 1.0))
-    return np.stack(parts, axis=-1)
+    return np.stack(parts if len(parts) == 3 else parts * 3, axis=-1)
 
 
 def _overlaid(

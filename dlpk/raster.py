@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from osgeo import gdal, osr
+from osgeo import gdal
 
 from .errors import RasterError
-from .stretch import Stretch, find_range
+from .extent import Extent, apply_transform, extent_of, listed
+from .gdal_files import (
+    RESAMPLINGS,
+    absolute,
+    has_own_mask,
+    is_referenced,
+    is_turned,
+    listening,
+    open_raster,
+    unpaletted,
+    warped,
+)
 
-gdal.UseExceptions()
-osr.UseExceptions()
+__all__ = ["DATA_TYPES", "PIXEL_TYPES", "Extent", "Raster"]
 
-# Pixels per side of the reduced image that the stretch is taken from.
-SAMPLE_SIDE = 2048
-# Without overviews a reduced read decodes the whole raster; beyond this size windows are read.
-WHOLE_SAMPLE_PIXELS = 64_000_000
-SAMPLE_WINDOWS = 20
-SAMPLE_WINDOW = 128
 PIXEL_TYPES = {
     gdal.GDT_Byte: "u1",
     gdal.GDT_UInt16: "u2",
@@ -30,37 +33,33 @@ PIXEL_TYPES = {
     gdal.GDT_Int32: "i4",
     gdal.GDT_Float32: "f4",
     gdal.GDT_Float64: "f8",
+    # Signed bytes are new in GDAL 3.7.
+    getattr(gdal, "GDT_Int8", -1): "i1",
 }
-UNREFERENCED = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Extent:
-    """A rectangle in the raster's coordinate system.
-
-    Parameters
-    ----------
-    xmin, ymin, xmax, ymax : float
-        In map units; in pixels from the top left corner for a raster without georeference.
-    """
-
-    xmin: float
-    ymin: float
-    xmax: float
-    ymax: float
+DATA_TYPES = {name: kind for kind, name in PIXEL_TYPES.items()}
+# Part of a pixel by which an extent may miss a pixel's edge: rounding, not a wish for one more.
+ROUNDING = 1e-6
+LARGEST_SIDE = 2**31 - 1
 
 
 class Raster:
-    """A raster that is open for reading.
+    """A raster, or a part of it, that is open for reading.
+
+    Rows and columns count from the top left pixel of the part. Windows may reach beyond it: they
+    hold what the file has there, as the padding of a block does.
 
     Parameters
     ----------
-    path : str
+    path : str or Path
         Anything GDAL opens.
     extent : Extent, optional
         Part to use; widened to whole pixels.
     cell_size : float, optional
-        Side of a pixel in map units to resample to (bilinear, as a tool's cell size does).
+        Side of a pixel in map units to resample to.
+    resampling : str
+        One of `dlpk.gdal_files.RESAMPLINGS`.
+    label : str, optional
+        What it is called in messages instead of its path.
 
     Raises
     ------
@@ -69,100 +68,106 @@ class Raster:
     """
 
     def __init__(
-        self, path: str | Path, *, extent: Extent | None = None, cell_size: float | None = None
+        self,
+        path: str | Path,
+        *,
+        extent: Extent | None = None,
+        cell_size: float | None = None,
+        resampling: str = RESAMPLINGS[0],
+        label: str | None = None,
     ) -> None:
-        self.path = str(path)
-        self._sources: list[Any] = []
-        dataset = _open(self.path)
-        dataset = self._unpaletted(dataset)
-        if extent is not None:
-            dataset = self._cropped(dataset, extent)
+        self.path = label or str(path)
+        # What the stretch is taken from: all of the raster, as it is in the file.
+        self.native = self._prepared(unpaletted, open_raster(absolute(str(path))))
+        self.is_referenced = is_referenced(self.native)
+        self.dataset = self.native
+        self._transform: tuple[float, ...] = tuple(self.native.GetGeoTransform())
         if cell_size is not None:
-            dataset = self._resampled(dataset, cell_size)
-        self.dataset = dataset
-        self.width: int = dataset.RasterXSize
-        self.height: int = dataset.RasterYSize
-        self.count: int = dataset.RasterCount
-        kinds = {dataset.GetRasterBand(i + 1).DataType for i in range(self.count)}
+            self.dataset = self._resampled(cell_size, resampling)
+            self._transform = tuple(self.dataset.GetGeoTransform())
+            if not self.is_referenced:
+                self._transform = (0.0, cell_size, 0.0, 0.0, 0.0, cell_size)
+        self.count: int = self.dataset.RasterCount
+        kinds = {self.dataset.GetRasterBand(i + 1).DataType for i in range(self.count)}
         unknown = kinds - set(PIXEL_TYPES)
         if unknown:
-            names = ", ".join(gdal.GetDataTypeName(kind) for kind in unknown)
+            names = ", ".join(gdal.GetDataTypeName(kind) for kind in sorted(unknown))
             raise RasterError(f"{self.path} has pixels of type {names}, which no model reads")
         self.dtype = np.result_type(*(np.dtype(PIXEL_TYPES[kind]) for kind in kinds))
+        self._left, self._top = 0, 0
+        self.width: int = self.dataset.RasterXSize
+        self.height: int = self.dataset.RasterYSize
+        if extent is not None:
+            self._crop(extent)
 
     # What is between the file and the pixels ------------------------------------------------
 
-    def _unpaletted(self, dataset: Any) -> Any:
-        """Turn an image with a colour table into red, green and blue."""
-        band = dataset.GetRasterBand(1)
-        if dataset.RasterCount != 1 or band.GetColorTable() is None:
-            return dataset
-        return self._virtual(gdal.Translate, dataset, rgbExpand="rgb")
+    def _prepared(self, tool: Any, *args: Any, **options: Any) -> Any:
+        try:
+            with listening():
+                return tool(*args, **options)
+        except RuntimeError as error:
+            raise RasterError(f"{self.path} cannot be resampled: {error}") from error
 
-    def _cropped(self, dataset: Any, extent: Extent) -> Any:
-        transform = dataset.GetGeoTransform()
-        if transform[2] or transform[4]:
+    def _resampled(self, cell_size: float, resampling: str) -> Any:
+        if not (cell_size > 0 and np.isfinite(cell_size)):
+            raise RasterError(f"the cell size is {cell_size:g}; it must be a number above 0")
+        dataset = self.native
+        if not self.is_referenced:
+            # Warping wants rows to run down; without georeference they are counted that way.
+            bounds = [0, 0, dataset.RasterXSize, -dataset.RasterYSize]
+            dataset = self._flipped = self._prepared(
+                gdal.Translate, "", dataset, format="VRT", outputBounds=bounds
+            )
+        whole = extent_of(dataset.GetGeoTransform(), dataset.RasterXSize, dataset.RasterYSize)
+        size = ((whole.xmax - whole.xmin) / cell_size, (whole.ymax - whole.ymin) / cell_size)
+        if max(size) > LARGEST_SIDE or min(size) < 0.5:
+            raise RasterError(
+                f"a cell size of {cell_size:g} would make {size[0]:.3g} by {size[1]:.3g} pixels of "
+                f"{self.path}: it is in units of the coordinate system"
+            )
+        return self._prepared(
+            warped,
+            dataset,
+            masked=is_turned(dataset) or has_own_mask(dataset),
+            xRes=cell_size,
+            yRes=cell_size,
+            resampleAlg=resampling.replace("nearest", "near"),
+        )
+
+    def _crop(self, extent: Extent) -> None:
+        transform = self._transform
+        if is_turned(self.dataset):
             raise RasterError(
                 f"{self.path} is rotated, and an extent needs a raster that is not: warp it first "
                 "(gdalwarp)"
             )
         if not (extent.xmin < extent.xmax and extent.ymin < extent.ymax):
             raise RasterError(
-                f"the extent {_listed(extent)} is empty: give xmin,ymin,xmax,ymax with xmin < xmax "
+                f"the extent {listed(extent)} is empty: give xmin,ymin,xmax,ymax with xmin < xmax "
                 "and ymin < ymax"
             )
         columns = sorted((x - transform[0]) / transform[1] for x in (extent.xmin, extent.xmax))
         rows = sorted((y - transform[3]) / transform[5] for y in (extent.ymin, extent.ymax))
-        # A millionth of a pixel is rounding, not a wish for one more pixel.
-        left, top = (int(np.floor(max(0.0, low + 1e-6))) for low in (columns[0], rows[0]))
-        right = int(np.ceil(min(float(dataset.RasterXSize), columns[1] - 1e-6)))
-        bottom = int(np.ceil(min(float(dataset.RasterYSize), rows[1] - 1e-6)))
+        left, top = (int(np.floor(max(0.0, low + ROUNDING))) for low in (columns[0], rows[0]))
+        right = int(np.ceil(min(float(self.width), columns[1] - ROUNDING)))
+        bottom = int(np.ceil(min(float(self.height), rows[1] - ROUNDING)))
         if left >= right or top >= bottom:
-            whole = extent_of(transform, dataset.RasterXSize, dataset.RasterYSize)
             raise RasterError(
-                f"the extent {_listed(extent)} lies outside of {self.path}, which covers "
-                f"{_listed(whole)} in its own coordinate system"
+                f"the extent {listed(extent)} lies outside of {self.path}, which covers "
+                f"{listed(self.extent)} in its own coordinate system"
             )
-        window = [left, top, right - left, bottom - top]
-        return self._virtual(gdal.Translate, dataset, srcWin=window)
-
-    def _resampled(self, dataset: Any, cell_size: float) -> Any:
-        if not cell_size > 0 or not np.isfinite(cell_size):
-            raise RasterError(f"the cell size is {cell_size:g}; it must be above 0")
-        if not _is_referenced(dataset):
-            # Warping wants rows to run down; without georeference they are counted that way.
-            width, height = dataset.RasterXSize, dataset.RasterYSize
-            dataset = self._virtual(gdal.Translate, dataset, outputBounds=[0, 0, width, -height])
-        transform = dataset.GetGeoTransform()
-        whole = extent_of(transform, dataset.RasterXSize, dataset.RasterYSize)
-        size = ((whole.xmax - whole.xmin) / cell_size, (whole.ymax - whole.ymin) / cell_size)
-        if max(size) > 2**31 - 1 or min(size) < 0.5:
-            raise RasterError(
-                f"a cell size of {cell_size:g} would make {size[0]:.3g} by {size[1]:.3g} pixels of "
-                f"{self.path}: it is in units of the coordinate system"
-            )
-        return self._virtual(
-            gdal.Warp, dataset, xRes=cell_size, yRes=cell_size, resampleAlg="bilinear"
-        )
-
-    def _virtual(self, tool: Any, dataset: Any, **options: Any) -> Any:
-        self._sources.append(dataset)  # a virtual dataset does not keep its source alive
-        try:
-            return tool("", dataset, format="VRT", **options)
-        except RuntimeError as error:
-            raise RasterError(f"{self.path} cannot be resampled: {error}") from error
+        self._left, self._top = left, top
+        self.width, self.height = right - left, bottom - top
 
     # Where it lies -----------------------------------------------------------------------------
 
     @property
-    def is_referenced(self) -> bool:
-        """Whether the raster has a place on a map."""
-        return _is_referenced(self.dataset)
-
-    @property
     def transform(self) -> tuple[float, ...]:
         """GDAL's six numbers from pixel to map coordinates."""
-        return tuple(self.dataset.GetGeoTransform())
+        t = self._transform
+        x, y = apply_transform(t, self._left, self._top)
+        return x, t[1], t[2], y, t[4], t[5]
 
     @property
     def projection(self) -> str:
@@ -189,22 +194,54 @@ class Raster:
 
     def corner(self, column: float, row: float) -> tuple[float, float]:
         """Map coordinates of a pixel's top left corner."""
-        t = self.transform
-        return t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]
+        return apply_transform(self.transform, column, row)
 
     # What is in it -----------------------------------------------------------------------------
 
     @property
     def nodata(self) -> list[float | None]:
         """NoData value per band."""
-        bands = (self.dataset.GetRasterBand(i + 1) for i in range(self.count))
-        return [band.GetNoDataValue() for band in bands]
+        return [band.GetNoDataValue() for band in self._bands()]
 
     @property
     def band_names(self) -> list[str]:
         """Description per band, empty where there is none."""
-        bands = (self.dataset.GetRasterBand(i + 1) for i in range(self.count))
-        return [str(band.GetDescription() or "") for band in bands]
+        return [str(band.GetDescription() or "") for band in self._bands()]
+
+    @property
+    def band_aliases(self) -> list[tuple[str, ...]]:
+        """What each band may be called: its description, its number as ArcGIS writes it, colour."""
+        aliases: list[tuple[str, ...]] = []
+        for number, band in enumerate(self._bands(), 1):
+            color = gdal.GetColorInterpretationName(band.GetColorInterpretation())
+            aliases.append((str(band.GetDescription() or ""), f"Band_{number}", str(color)))
+        return aliases
+
+    @property
+    def statistics(self) -> list[Mapping[str, float] | None]:
+        """Per band what the file itself says of minimum, maximum, mean and standardDeviation."""
+        found: list[Mapping[str, float] | None] = []
+        keys = ("minimum", "maximum", "mean", "standardDeviation")
+        for band in self._bands():
+            texts = band.GetMetadata() or {}
+            words = ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV")
+            try:
+                values = [float(texts[f"STATISTICS_{word}"]) for word in words]
+            except (KeyError, ValueError):
+                found.append(None)
+            else:
+                found.append({**dict(zip(keys, values)), "skipFactorX": 1, "skipFactorY": 1})
+        return found
+
+    def _bands(self) -> list[Any]:
+        return [self.dataset.GetRasterBand(i + 1) for i in range(self.count)]
+
+    def fill_value(self, band: int) -> float:
+        """What NoData pixels of a band hold: its NoData value if its type has it, else 0."""
+        value = self.nodata[band]
+        if value is None or (self.dtype.kind in "iu" and not _is_whole(value, self.dtype)):
+            return 0
+        return value
 
     def read(
         self,
@@ -227,28 +264,35 @@ class Raster:
         width, height : int
             Size in pixels.
         beyond : str
-            What pixels beyond the raster hold: see ``beyond_edge`` in `dlpk.settings.Settings`.
+            What pixels beyond the file hold: see ``beyond_edge`` in `dlpk.settings.Settings`.
 
         Returns
         -------
         pixels : ndarray
             Shape (bands, height, width), in the raster's type.
         mask : ndarray
-            uint8, the same shape: 1 where there is data, 0 for NoData and beyond the raster.
+            uint8, the same shape: 1 where there is data, 0 for NoData and beyond the file.
 
         Raises
         ------
         RasterError
             The file cannot be read there.
         """
-        pixels = np.zeros((len(bands), height, width), self.dtype)
-        mask = np.zeros((len(bands), height, width), np.uint8)
+        try:
+            pixels = np.zeros((len(bands), height, width), self.dtype)
+            mask = np.zeros((len(bands), height, width), np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise RasterError(
+                f"a block of {width} by {height} pixels with {len(bands)} bands does not fit into "
+                "memory: ask for smaller blocks"
+            ) from error
         if beyond == "nodata":
             for index, band in enumerate(bands):
-                value = self.nodata[band]
-                pixels[index] = 0 if value is None else value
+                pixels[index] = self.fill_value(band)
+        column, row = column + self._left, row + self._top
         left, top = max(column, 0), max(row, 0)
-        right, bottom = min(column + width, self.width), min(row + height, self.height)
+        right = min(column + width, self.dataset.RasterXSize)
+        bottom = min(row + height, self.dataset.RasterYSize)
         if left < right and top < bottom:
             inside = (
                 slice(None),
@@ -256,7 +300,7 @@ class Raster:
                 slice(left - column, right - column),
             )
             window = (left, top, right - left, bottom - top)
-            pixels[inside], mask[inside] = self._read(bands, window)
+            pixels[inside], mask[inside] = self._read(self.dataset, bands, window)
             if beyond in ("nearest", "reflect"):
                 mode = "edge" if beyond == "nearest" else "symmetric"
                 around = (
@@ -267,31 +311,78 @@ class Raster:
                 pixels = np.pad(pixels[inside], around, mode=mode)  # type: ignore[call-overload]
         return pixels, mask
 
+    def read_reduced(
+        self,
+        bands: Sequence[int],
+        rows: int,
+        columns: int,
+        *,
+        native: bool = False,
+        average: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Read the raster in fewer pixels, from overviews where it has them.
+
+        Parameters
+        ----------
+        bands : sequence of int
+            0-based.
+        rows, columns : int
+            Size in pixels to reduce to.
+        native : bool
+            Read all of the file at its own cell size, not the part.
+        average : bool
+            Average pixels instead of picking some.
+
+        Returns
+        -------
+        pixels, mask : ndarray
+            As `read` gives.
+        """
+        window = (self._left, self._top, self.width, self.height)
+        dataset = self.dataset
+        if native:
+            dataset = self.native
+            window = (0, 0, dataset.RasterXSize, dataset.RasterYSize)
+        return self._read(dataset, bands, window, (rows, columns), average)
+
+    def read_native(
+        self, bands: Sequence[int], window: tuple[int, int, int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Read a window (left, top, width, height) of the file at its own cell size."""
+        return self._read(self.native, bands, window)
+
     def _read(
         self,
+        dataset: Any,
         bands: Sequence[int],
         window: tuple[int, int, int, int],
         shape: tuple[int, int] | None = None,
+        average: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = shape or (window[3], window[2])
         size = {"buf_xsize": columns, "buf_ysize": rows}
+        mask = np.ones((len(bands), rows, columns), np.uint8)
+        shared: np.ndarray | None = None
         try:
-            numbers = [band + 1 for band in bands]
-            pixels = self.dataset.ReadAsArray(*window, band_list=numbers, **size)
-            pixels = pixels.reshape(len(bands), rows, columns)
-            mask = np.ones(pixels.shape, np.uint8)
-            shared: np.ndarray | None = None
-            for index, number in enumerate(numbers):
-                band = self.dataset.GetRasterBand(number)
-                flags = band.GetMaskFlags()
-                if flags & gdal.GMF_ALL_VALID:
-                    continue
-                if flags & gdal.GMF_PER_DATASET:
+            with listening():
+                pixels = dataset.ReadAsArray(
+                    *window,
+                    band_list=[band + 1 for band in bands],
+                    buf_type=DATA_TYPES[f"{self.dtype.kind}{self.dtype.itemsize}"],
+                    resample_alg=gdal.GRIORA_Average if average else gdal.GRIORA_NearestNeighbour,
+                    **size,
+                ).reshape(mask.shape)
+                for index, number in enumerate(bands):
+                    band = dataset.GetRasterBand(number + 1)
+                    flags = band.GetMaskFlags()
+                    if flags & gdal.GMF_ALL_VALID:
+                        continue
+                    if not flags & gdal.GMF_PER_DATASET:
+                        mask[index] = band.GetMaskBand().ReadAsArray(*window, **size) > 0
+                        continue
                     if shared is None:
                         shared = band.GetMaskBand().ReadAsArray(*window, **size) > 0
                     mask[index] = shared
-                else:
-                    mask[index] = band.GetMaskBand().ReadAsArray(*window, **size) > 0
         except RuntimeError as error:
             raise RasterError(
                 f"{self.path} cannot be read at column {window[0]}, row {window[1]} "
@@ -301,89 +392,7 @@ class Raster:
             mask &= np.isfinite(pixels)
         return pixels, mask
 
-    def find_stretch(
-        self, bands: Sequence[int], data_range: tuple[float, float], method: str
-    ) -> Stretch | None:
-        """The stretch that brings the raster to a range; None if it needs none.
 
-        8-bit rasters are used as they are for the range 0 to 255, and their whole range 0 to 255
-        counts as actual for any other, so that pictures keep their brightness.
-
-        Parameters
-        ----------
-        bands : sequence of int
-            0-based.
-        data_range : (float, float)
-            Range to reach.
-        method : str
-            One of `dlpk.stretch.STRETCHES`.
-
-        Returns
-        -------
-        Stretch or None
-        """
-        if method == "none" or (self.dtype == np.uint8 and data_range == (0.0, 255.0)):
-            return None
-        if self.dtype == np.uint8:
-            ends = np.zeros(len(bands)), np.full(len(bands), 255.0)
-            return Stretch(*ends, data_range)
-        pixels, mask = self._sample(bands)
-        ranges = [find_range(p[m > 0], method) for p, m in zip(pixels, mask)]
-        low, high = (np.array(values, np.float64) for values in zip(*ranges))
-        return Stretch(low, high, data_range)
-
-    def _sample(self, bands: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """A few million pixels from everywhere, with their mask."""
-        overviews = self.dataset.GetRasterBand(bands[0] + 1).GetOverviewCount()
-        if overviews or self.width * self.height <= WHOLE_SAMPLE_PIXELS:
-            shape = (min(self.height, SAMPLE_SIDE), min(self.width, SAMPLE_SIDE))
-            return self._read(bands, (0, 0, self.width, self.height), shape)
-        columns = np.linspace(0, self.width - SAMPLE_WINDOW, SAMPLE_WINDOWS).astype(int)
-        rows = np.linspace(0, self.height - SAMPLE_WINDOW, SAMPLE_WINDOWS).astype(int)
-        parts = [
-            self.read(bands, int(column), int(row), SAMPLE_WINDOW, SAMPLE_WINDOW)
-            for row in rows
-            for column in columns
-        ]
-        return (
-            np.concatenate([pixels for pixels, _ in parts], axis=1),
-            np.concatenate([mask for _, mask in parts], axis=1),
-        )
-
-
-def extent_of(transform: Sequence[float], width: int, height: int) -> Extent:
-    """Bounding rectangle of a raster of this size and transform."""
-    t = transform
-    corners = [
-        (t[0] + c * t[1] + r * t[2], t[3] + c * t[4] + r * t[5])
-        for c in (0, width)
-        for r in (0, height)
-    ]
-    xs, ys = zip(*corners)
-    return Extent(min(xs), min(ys), max(xs), max(ys))
-
-
-def _is_referenced(dataset: Any) -> bool:
-    return tuple(dataset.GetGeoTransform()) != UNREFERENCED
-
-
-def _open(path: str) -> Any:
-    if not path.strip():
-        raise RasterError("no raster was named")
-    try:
-        dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR)
-    except RuntimeError as error:
-        exists = Path(path).exists() or "://" in path or path.startswith("/vsi") or ":" in path
-        reason = str(error) if exists else "there is no such file"
-        raise RasterError(f"the raster {path} cannot be opened: {reason}") from error
-    if dataset.RasterCount == 0:
-        subdatasets = [name for name, _ in dataset.GetSubDatasets()]
-        hint = f": choose one of {', '.join(subdatasets[:5])}" if subdatasets else ""
-        raise RasterError(f"the raster {path} has no bands{hint}")
-    if dataset.RasterXSize == 0 or dataset.RasterYSize == 0:
-        raise RasterError(f"the raster {path} is empty")
-    return dataset
-
-
-def _listed(extent: Extent) -> str:
-    return f"{extent.xmin:.10g},{extent.ymin:.10g},{extent.xmax:.10g},{extent.ymax:.10g}"
+def _is_whole(value: float, dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return bool(np.isfinite(value) and value == int(value) and limits.min <= value <= limits.max)

@@ -9,9 +9,10 @@ import numpy as np
 
 from .container import open_package
 from .contract import Function
-from .function import Say, function_path, load_class, print_message, surroundings
-from .phases import make, model_argument
+from .function import function_path, load_class
+from .phases import initialize, make
 from .request import load_call
+from .surroundings import Say, print_message, surroundings
 
 
 def replay(
@@ -40,12 +41,11 @@ def replay(
         The call failed again, or the folder holds no call.
     """
     call = load_call(Path(folder))
-    gpu = call.device if call.device >= 0 else None
     with ExitStack() as stack:
         package = stack.enter_context(open_package(call.package))
-        stack.enter_context(surroundings(package, say or print_message, gpu=gpu))
-        function = make(load_class(function_path(package)), package.root)
-        function.initialize(model_argument(package), call.device)
+        stack.enter_context(surroundings(package, say or print_message, device=call.device))
+        function = make(load_class(function_path(package)), package)
+        initialize(function, package, call.device)
         function.parameters()
         function.configuration(call.scalars)
         described = dict(call.described)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .contract import Pixels
 from .errors import OutputError, PackageError
 
 CALL_FILE = "call.json"
@@ -35,12 +36,25 @@ class Request:
     tlc: tuple[float, float]
     shape: tuple[int, ...]
     props: Mapping[str, Any]
-    blocks: Mapping[str, np.ndarray]
+    blocks: Mapping[str, Pixels]
 
     def copy(self) -> Request:
         """The same request with arrays of its own: functions may write into theirs."""
-        blocks = {name: block.copy() for name, block in self.blocks.items()}
+        blocks = {
+            name: tuple(part.copy() for part in block) if isinstance(block, tuple) else block.copy()
+            for name, block in self.blocks.items()
+        }
         return Request(self.tlc, self.shape, dict(self.props), blocks)
+
+    def to_text(self) -> str:
+        """The call in one line, arrays by type, shape and values."""
+        blocks = [f"{name}={_array_text(block)}" for name, block in self.blocks.items()]
+        props = {**self.props, "extent": tuple(self.props.get("extent", ()))}
+        return (
+            f"updatePixels(tlc={self.tlc}, shape={self.shape}, props={props}"
+            + "".join(f", {block}" for block in blocks)
+            + ")"
+        )
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ def save_call(call: Call, folder: Path) -> None:
     OutputError
         It cannot be written.
     """
-    content = {
+    content: dict[str, Any] = {
         "package": call.package,
         "device": call.device,
         "scalars": _encode(dict(call.scalars)),
@@ -88,10 +102,17 @@ def save_call(call: Call, folder: Path) -> None:
         "tlc": list(call.request.tlc),
         "shape": list(call.request.shape),
         "props": _encode(dict(call.request.props)),
+        "several": {},
     }
+    arrays = {}
+    for name, block in call.request.blocks.items():
+        # A tuple of arrays would be stacked into one.
+        parts = block if isinstance(block, tuple) else (block,)
+        content["several"][name] = len(parts) if isinstance(block, tuple) else 0
+        arrays.update({f"{name}.{index}": part for index, part in enumerate(parts)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder / PIXELS_FILE, **dict(call.request.blocks))  # type: ignore[arg-type]
+        np.savez_compressed(folder / PIXELS_FILE, **arrays)  # type: ignore[arg-type]
         (folder / CALL_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"the call cannot be kept in {folder}: {error}") from error
@@ -107,8 +128,12 @@ def load_call(folder: Path) -> Call:
     """
     try:
         content = json.loads((folder / CALL_FILE).read_text(encoding="utf-8"))
-        with np.load(folder / PIXELS_FILE, allow_pickle=False) as arrays:
-            blocks = {name: arrays[name] for name in arrays.files}
+        blocks: dict[str, Pixels] = {}
+        with open(folder / PIXELS_FILE, "rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            for name, count in content["several"].items():
+                parts = tuple(arrays[f"{name}.{index}"] for index in range(count or 1))
+                blocks[name] = parts if count else parts[0]
         request = Request(
             tlc=(float(content["tlc"][0]), float(content["tlc"][1])),
             shape=tuple(content["shape"]),
@@ -122,10 +147,17 @@ def load_call(folder: Path) -> Call:
             described=_decode(content["described"]),
             request=request,
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except Exception as error:  # whatever else such files hold
         raise PackageError(
             f"{folder} holds no call that was kept with --debug-block: {error}"
         ) from error
+
+
+def _array_text(block: Pixels) -> str:
+    if isinstance(block, tuple):
+        return f"({', '.join(map(_array_text, block))})"
+    values = f" {block.min()} to {block.max()}" if block.size else ""
+    return f"{block.dtype}{list(block.shape)}{values}"
 
 
 def _encode(value: Any) -> Any:

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from .answers import Configuration, OutputInfo
 from .arguments import argument_scalars
 from .blocks import Block, BlockGrid
 from .container import Package
-from .contract import Configuration, Function, OutputInfo
+from .contract import Function
 from .described import (
+    COMPOSITE,
+    check_place,
     choose_bands,
     choose_nodata,
+    dataset_metadata,
     output_template,
     raster_info,
     raster_parameter,
 )
-from .errors import ContractError, DlpkError
+from .errors import DlpkError, FunctionError, OutputError
 from .function import function_path, load_class
-from .legend import LegendEntry, emd_classes, read_attribute_table
 from .output import OutputRaster
-from .phases import make, model_argument, validation_phase
+from .phases import initialize, make, model_argument, validation_phase
+from .pipeline import Pipeline
 from .raster import Raster
 from .request import Call, Request, save_call
 from .result import Classified
+from .sampling import find_stretch
 from .settings import Settings
 from .stretch import Stretch
+from .tags import band_names, result_legend, result_tags
+
+AS_TEXT = (
+    "arguments are handed over as text, as from the table in the tool's dialog; "
+    "--set arguments_as=typed shows whether that is the reason"
+)
+
+
+class Read(NamedTuple):
+    """What the raster holds for a block.
+
+    Parameters
+    ----------
+    pixels, mask : ndarray
+        Shape (bands, rows + 2 · padding, columns + 2 · padding); the mask is uint8, 1 where there
+        is data.
+    """
+
+    pixels: np.ndarray
+    mask: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,7 +66,8 @@ class Run:
     ----------
     package : Package
     raster : Raster
-    function : Function
+    functions : tuple of Function
+        Usually one; several stand for the worker processes of ArcGIS.
     device : int
         As the function gets it.
     scalars, described : mapping
@@ -55,12 +79,14 @@ class Run:
     stretch : Stretch or None
     key : str
         Name of the raster parameter; pixel blocks are called after it.
+    several : bool
+        Whether that parameter takes several rasters.
     settings : Settings
     """
 
     package: Package
     raster: Raster
-    function: Function
+    functions: tuple[Function, ...]
     device: int
     scalars: Mapping[str, Any]
     described: Mapping[str, Any]
@@ -69,6 +95,7 @@ class Run:
     bands: tuple[int, ...]
     stretch: Stretch | None
     key: str
+    several: bool
     settings: Settings
 
     @classmethod
@@ -82,7 +109,7 @@ class Run:
     ) -> Run:
         """Take a function through the calls that come before the first block.
 
-        Both phases, on an object each: the tool's dialog without a device, then the run.
+        Both phases: the tool's dialog without a device, then the run.
 
         Raises
         ------
@@ -90,36 +117,64 @@ class Run:
             The package, an argument or the raster does not fit.
         """
         made = load_class(function_path(package))
-        scalars = argument_scalars(
-            validation_phase(made, package), given, written_as=settings.arguments_as
-        )
-        function = make(made, package.root)
-        function.initialize(model_argument(package), device)
-        key = raster_parameter(function.parameters())
-        configuration = function.configuration(scalars, settings.default_block)
-        bands = choose_bands(configuration.bands, raster)
-        stretch = None
-        if configuration.data_range is not None:
-            stretch = raster.find_stretch(bands, configuration.data_range, settings.stretch)
-        described = {**scalars, "model": model_argument(package), "device": device}
-        described[f"{key}_info"] = raster_info(raster, bands, stretch)
-        described["output_info"] = output_template(raster, bands, stretch, configuration)
-        # The function may change what it gets; a call that is kept has to have it as it was.
-        info = function.output_info({name: _copied(value) for name, value in described.items()})
+        first, declared = validation_phase(made, package)
+        scalars = argument_scalars(declared, given, written_as=settings.arguments_as)
+        early = scalars if settings.initialize_with == "arguments" else None
+        functions = [
+            first if settings.phases == "shared" and worker == 0 else make(made, package)
+            for worker in range(settings.workers)
+        ]
+        for function in functions:
+            initialize(function, package, device, early)
+            key, several = raster_parameter(function.parameters())
+            try:
+                configuration = function.configuration(scalars, settings.default_block)
+            except FunctionError as error:
+                if settings.arguments_as == "typed":
+                    raise
+                raise FunctionError(f"{error}\n  {AS_TEXT}") from error
+            bands = choose_bands(configuration.bands, raster)
+            stretch = None
+            if configuration.data_range is not None:
+                stretch = find_stretch(raster, bands, configuration.data_range, settings.stretch)
+            source = raster_info(raster, bands, stretch, settings.statistics)
+            template = output_template(source, configuration)
+            described: dict[str, Any] = {
+                **scalars,
+                "model": model_argument(package),
+                "device": device,
+                f"{key}_info": (source,) if several else source,
+                "output_info": template,
+            }
+            if configuration.composite:
+                described[f"{COMPOSITE}_info"] = source
+            wanted = configuration.raw.get("keyMetadata")
+            if isinstance(wanted, (list, tuple)) and wanted:
+                metadata = dataset_metadata(raster, wanted)
+                described[f"{key}_keyMetadata"] = (metadata,) if several else metadata
+            # The function may change what it gets; a call that is kept has to have it as it was.
+            info = function.output_info({name: _copied(part) for name, part in described.items()})
+            check_place(info, template)
         return cls(
-            package,
-            raster,
-            function,
-            device,
-            scalars,
-            described,
-            configuration,
-            info,
-            bands,
-            stretch,
-            key,
-            settings,
+            package=package,
+            raster=raster,
+            functions=tuple(functions),
+            device=device,
+            scalars=scalars,
+            described=described,
+            configuration=configuration,
+            info=info,
+            bands=bands,
+            stretch=stretch,
+            key=key,
+            several=several,
+            settings=settings,
         )
+
+    @property
+    def function(self) -> Function:
+        """The function, or the first of several."""
+        return self.functions[0]
 
     @property
     def grid(self) -> BlockGrid:
@@ -143,8 +198,8 @@ class Run:
         -------
         Classified
         """
-        legend = self._legend()
-        nodata = choose_nodata(self.info, legend)
+        legend = result_legend(self)
+        nodata = choose_nodata(self.info, legend, self.settings.nodata)
         with OutputRaster(
             target,
             self.raster,
@@ -152,17 +207,20 @@ class Run:
             pixel_type=self.info.pixel_type,
             nodata=nodata,
             legend=legend,
-            band_names=self._band_names(),
+            band_names=band_names(self),
             tile=(self.configuration.tx, self.configuration.ty),
-            tags=self._tags(),
+            tags=result_tags(self),
         ) as output:
-            for block in self._with_progress(quiet):
-                pixels, mask = self.process(block, debug_block)
-                pixels = pixels[:, : block.used_height, : block.used_width]
-                mask = mask[:, : block.used_height, : block.used_width]
-                if nodata is not None:
-                    pixels = np.where(mask > 0, pixels, np.array(nodata, pixels.dtype))
-                output.write(block.column, block.row, pixels)
+            stages: Pipeline[Block, Read, tuple[np.ndarray, np.ndarray]] = Pipeline(
+                self.read,
+                lambda block, read: trimmed(block, *self.answer(block, read, debug_block)),
+                lambda block, made: output.write(block.column, block.row, *made),
+            )
+            with self._progress(quiet) as megapixels:
+                stages.run(
+                    self.grid.blocks(self.settings.block_order),
+                    lambda block: megapixels.update(block.used_width * block.used_height / 1e6),
+                )
             output.finish()
         return Classified(
             path=target,
@@ -174,8 +232,8 @@ class Run:
             arguments=dict(self.scalars),
         )
 
-    def _with_progress(self, quiet: bool) -> Iterator[Block]:
-        megapixels = tqdm(
+    def _progress(self, quiet: bool) -> Any:
+        return tqdm(
             total=self.raster.width * self.raster.height / 1e6,
             unit="Mpx",
             desc="classify",
@@ -184,10 +242,6 @@ class Run:
             bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
             "[{elapsed}<{remaining}, {rate_fmt}]",
         )
-        with megapixels:
-            for block in self.grid.blocks(self.settings.block_order):
-                yield block
-                megapixels.update(block.used_width * block.used_height / 1e6)
 
     def process(
         self, block: Block, debug_block: Path | None = None
@@ -210,39 +264,15 @@ class Run:
         DlpkError
             The function failed or answered wrongly; names the block.
         """
-        request, inside = self.request(block)
-        kept = request.copy() if debug_block is not None else request
-        try:
-            return self.answer(request, inside)
-        except DlpkError as error:
-            where = f"block at column {block.column}, row {block.row} ({_shape_text(request)})"
-            hint = "; keep the call with --debug-block FOLDER and run it again with dlpk replay"
-            if debug_block is not None:
-                source = (
-                    self.package.source if self.package.kind != "json" else (self.package.emd_text)
-                )
-                call = Call(source, self.device, self.scalars, self.described, kept)
-                save_call(call, debug_block)
-                hint = f"; the call is kept, run it again with: dlpk replay {debug_block}"
-            raise type(error)(f"{where}: {error}{hint}") from error
+        return self.answer(block, self.read(block), debug_block)
 
-    def answer(self, request: Request, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Make a call and complete the answer's mask."""
-        result, valid = self.function.pixels(
-            request.tlc, request.shape, request.props, request.blocks
-        )
-        if valid is None:  # "simply use inherited NoData"
-            valid = np.broadcast_to(inside, result.shape).astype(np.uint8)
-        return result, valid
+    def read(self, block: Block) -> Read:
+        """Read a block, with the padding around it, stretched; calls nothing of the function.
 
-    def request(self, block: Block) -> tuple[Request, np.ndarray]:
-        """Read what a function gets for a block.
-
-        Returns
-        -------
-        Request
-        ndarray
-            bool, shape (rows, columns): where any band of the unpadded block has data.
+        Raises
+        ------
+        RasterError
+            The raster cannot be read there.
         """
         padding = self.configuration.padding
         pixels, mask = self.raster.read(
@@ -254,27 +284,58 @@ class Run:
             beyond=self.settings.beyond_edge,
         )
         if self.stretch is not None:
-            hidden = mask == 0
             pixels = self.stretch.apply(pixels)
             if self.settings.beyond_edge == "zero":
-                pixels[hidden] = 0  # whatever the stretch makes of 0
-        inside = mask[:, padding : padding + block.height, padding : padding + block.width]
+                pixels[mask == 0] = 0  # whatever the stretch makes of 0
+        return Read(pixels, mask)
+
+    def answer(
+        self, block: Block, read: Read, debug_block: Path | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Have the function process what was read; see `process`."""
+        padding = self.configuration.padding
+        rows, columns = (slice(padding, padding + side) for side in (block.height, block.width))
+        # Before the call: the function may write into its arrays.
+        covered = read.mask[:, rows, columns] > 0
+        valid = covered.all(axis=0) if self.settings.valid_pixels == "all-bands" else covered.any(0)
+        function = self.functions[self._worker(block)]
+        request = kept = None
+        try:
+            request = self.request(block, read, function)
+            kept = request.copy() if debug_block is not None else request
+            pixels, mask = function.pixels(
+                request.tlc, request.shape, request.props, request.blocks
+            )
+        except DlpkError as error:
+            raise type(error)(
+                "\n  ".join([str(error), *self._circumstances(block, kept, debug_block)])
+            ) from error
+        if mask is None:  # "simply use inherited NoData"
+            mask = np.broadcast_to(valid, pixels.shape).astype(np.uint8)
+        return pixels, mask
+
+    def request(self, block: Block, read: Read, function: Function) -> Request:
+        """The call for a block: what it needs of the raster is up to ``selectRasters``."""
+        pixels, mask = read.pixels, read.mask
         if self.settings.single_band == "2-d" and len(pixels) == 1:
             pixels, mask = pixels[0], mask[0]
         tlc = self.raster.corner(block.column, block.row)
         if self.settings.corner_units == "pixels":
             tlc = (float(block.column), float(block.row))
-        shape = (self.info.bands, block.height, block.width)
+        shape: tuple[int, ...] = (self.info.bands, block.height, block.width)
+        if self.info.bands == 1 and self.settings.output_shape == "2-d":
+            shape = shape[1:]
         props = self._props(block)
-        wanted = self.function.selected(tlc, shape, props, self.key)
-        blocks = {}
-        if wanted:
-            blocks[f"{self.key}_pixels"] = pixels
+        blocks: dict[str, Any] = {}
+        if function.selected(tlc, shape, props, self.key):
+            blocks[f"{self.key}_pixels"] = (pixels,) if self.several else pixels
             if self.configuration.input_mask:
-                blocks[f"{self.key}_mask"] = mask
-            if self.configuration.raw.get("compositeRasters"):
-                blocks["compositeraster_pixels"] = pixels.copy()
-        return Request(tlc, shape, props, blocks), np.asarray(inside.any(axis=0))
+                blocks[f"{self.key}_mask"] = (mask,) if self.several else mask
+            if self.configuration.composite:
+                blocks[f"{COMPOSITE}_pixels"] = pixels.copy()
+                if self.configuration.input_mask:
+                    blocks[f"{COMPOSITE}_mask"] = mask.copy()
+        return Request(tlc, shape, props, blocks)
 
     def _props(self, block: Block) -> dict[str, Any]:
         left, top = self.raster.corner(block.column, block.row)
@@ -289,54 +350,41 @@ class Run:
             "noData": None if self.info.nodata is None else np.array([self.info.nodata]),
         }
 
-    def _legend(self) -> list[LegendEntry]:
-        if self.info.attribute_table is None:
-            whole = self.info.pixel_type[0] in "iu" and self.info.bands == 1
-            return emd_classes(self.package.emd) if whole else []
+    def _worker(self, block: Block) -> int:
+        across = -(-self.raster.width // self.configuration.tx)
+        number = block.row // self.configuration.ty * across + block.column // self.configuration.tx
+        return number % len(self.functions)
+
+    def _circumstances(
+        self, block: Block, request: Request | None, debug_block: Path | None
+    ) -> list[str]:
+        """Block, call and arguments of a failure, and how to make the call again."""
+        place = f"block at column {block.column}, row {block.row} of {self.raster.path}"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.scalars.items())
+        lines = [f"in the {place}", f"with the arguments {arguments or '(none)'}"]
+        if request is None:
+            return lines
+        lines.insert(1, f"called as {request.to_text()}")
+        if debug_block is None:
+            return [*lines, "keep this call with --debug-block FOLDER and repeat it: dlpk replay"]
+        # Not as it was given: the function may have changed the working directory.
+        opened = self.package.archive or self.package.emd_path
+        source = self.package.emd_text if opened is None else str(opened)
+        call = Call(source, self.device, self.scalars, self.described, request)
         try:
-            return read_attribute_table(self.info.attribute_table)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ContractError(
-                "updateRasterInfo returned a 'rasterAttributeTable' that cannot be read: "
-                f"{error}. Expected a feature set as JSON with Value, Class, Red, Green, Blue"
-            ) from error
-
-    def _band_names(self) -> list[str]:
-        metadata = [self.function.key_metadata(band, {}) for band in range(self.info.bands)]
-        return [str(entry.get("bandname") or "") for entry in metadata]
-
-    def _tags(self) -> dict[str, str]:
-        whole = self.function.key_metadata(-1, {})
-        return {
-            "TIFFTAG_SOFTWARE": f"dlpk {own_version()}",
-            "DLPK_PACKAGE": self.package.name,
-            "DLPK_PACKAGE_SHA256": self.package.sha256 or "",
-            "DLPK_ARGUMENTS": json.dumps(dict(self.scalars), sort_keys=True, default=str),
-            "DLPK_RASTER": Path(self.raster.path).name,
-            "DLPK_STRETCH": self._stretch_tag(),
-            "DataType": str(whole.get("datatype", "")),
-        }
-
-    def _stretch_tag(self) -> str:
-        if self.stretch is None:
-            return ""
-        ends = {"low": self.stretch.low.tolist(), "high": self.stretch.high.tolist()}
-        return json.dumps({**ends, "range": self.stretch.data_range})
+            save_call(call, debug_block)
+        except OutputError as error:
+            return [*lines, str(error)]
+        return [*lines, f"the call is kept, repeat it with: dlpk replay {debug_block}"]
 
 
-def _shape_text(request: Request) -> str:
-    return ", ".join(
-        f"{name} {block.dtype}{list(block.shape)}" for name, block in request.blocks.items()
-    )
+def trimmed(block: Block, pixels: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an answer that lies in the raster."""
+    inside = (slice(None), slice(block.used_height), slice(block.used_width))
+    return pixels[inside], mask[inside]
 
 
 def _copied(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_copied(part) for part in value)
     return dict(value) if isinstance(value, dict) else value
-
-
-def own_version() -> str:
-    """Version of this project, as installed."""
-    try:
-        return version("dlpk")
-    except PackageNotFoundError:
-        return "0"

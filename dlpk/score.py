@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from osgeo import gdal
 
 from .errors import RasterError
+from .gdal_files import open_raster
 
-gdal.UseExceptions()
 ROWS = 512
 
 
@@ -72,7 +71,7 @@ def score(
     RasterError
         The rasters do not fit.
     """
-    ours, theirs = (gdal.Open(str(path)) for path in (result, reference))
+    ours, theirs = (open_raster(str(path)) for path in (result, reference))
     sizes = [(dataset.RasterXSize, dataset.RasterYSize) for dataset in (ours, theirs)]
     if sizes[0] != sizes[1]:
         raise RasterError(
@@ -83,8 +82,11 @@ def score(
     for row in range(0, sizes[0][1], ROWS):
         window = (0, row, sizes[0][0], min(ROWS, sizes[0][1] - row))
         bands = [dataset.GetRasterBand(1) for dataset in (ours, theirs)]
-        predicted, true = (band.ReadAsArray(*window) for band in bands)
-        valid = np.logical_and(*(b.GetMaskBand().ReadAsArray(*window) > 0 for b in bands))
+        try:
+            predicted, true = (band.ReadAsArray(*window) for band in bands)
+            valid = np.logical_and(*(b.GetMaskBand().ReadAsArray(*window) > 0 for b in bands))
+        except RuntimeError as error:
+            raise RasterError(f"{result} or {reference} cannot be read: {error}") from error
         for name, (value, reference_value) in classes.items():
             p, t = (predicted == value) & valid, (true == reference_value) & valid
             totals[name] += [(p & t).sum(), (p | t).sum(), p.sum(), t.sum()]

@@ -35,6 +35,11 @@ class Stretch:
         """Type of stretched pixels: uint8 for the range 0 to 255, float32 for any other."""
         return np.dtype(np.uint8 if self.data_range == (0.0, 255.0) else np.float32)
 
+    def band(self, index: int) -> Stretch:
+        """The stretch of one band."""
+        part = slice(index, index + 1)
+        return Stretch(self.low[part], self.high[part], self.data_range)
+
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """Stretch a block.
 

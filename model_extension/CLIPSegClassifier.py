@@ -24,8 +24,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if TYPE_CHECKING or __package__ == "model_extension":
     from . import clipseg
     from .clipseg.arguments import Arguments
+    from .clipseg.decision import BlockClassifier
     from .clipseg.definition import ModelDefinition
-    from .clipseg.segmenter import Segmenter
 
 
 class _Modules(MetaPathFinder, Loader):
@@ -102,7 +102,7 @@ class CLIPSegClassifier:
         self.definition: ModelDefinition | None = None
         self.device: int | None = None
         self.arguments: Arguments | None = None
-        self._segmenter: Segmenter | None = None
+        self._classifier: BlockClassifier | None = None
 
     def initialize(self, **kwargs: Any) -> None:
         """Take the model (contract, section 3).
@@ -124,7 +124,7 @@ class CLIPSegClassifier:
         if kwargs.get("model") in (None, ""):
             return
         self.definition = clipseg.read_definition(str(kwargs["model"]), HERE)
-        self.device = self.arguments = self._segmenter = None
+        self.device = self.arguments = self._classifier = None
         if kwargs.get("device") not in (None, ""):
             self.device = clipseg.parse_whole("device", kwargs["device"])
             clipseg.check_device(self.device)
@@ -154,11 +154,11 @@ class CLIPSegClassifier:
         """
         definition = self._definition()
         arguments = clipseg.parse_arguments(scalars, definition)
-        clipseg.check_prompts(arguments.prompts, definition)
+        clipseg.check_prompts(arguments.plan, definition)
         self.arguments = arguments
         return {
             "extractBands": definition.extract_bands,
-            "padding": arguments.padding,
+            "padding": arguments.block_padding,
             "tx": arguments.block_size,
             "ty": arguments.block_size,
             "fixedTileSize": 1,
@@ -183,14 +183,14 @@ class CLIPSegClassifier:
         output["statistics"] = ()
         output["histogram"] = ()
         if arguments.return_probability_raster:
-            output["bandCount"] = len(arguments.prompts)
+            output["bandCount"] = len(arguments.plan.names)
             output["pixelType"] = "f4"
-            output["noData"] = np.full(len(arguments.prompts), PROBABILITY_NODATA, np.float32)
+            output["noData"] = np.full(len(arguments.plan.names), PROBABILITY_NODATA, np.float32)
         else:
             output["bandCount"] = 1
             output["pixelType"] = "u1"
             output["noData"] = np.array([CLASS_NODATA], np.uint8)
-            output["rasterAttributeTable"] = clipseg.attribute_table(arguments.prompts)
+            output["rasterAttributeTable"] = clipseg.attribute_table(arguments.plan.names)
         return kwargs
 
     def updatePixels(
@@ -224,11 +224,11 @@ class CLIPSegClassifier:
         pixels, valid = clipseg.read_block(
             pixelBlocks["raster_pixels"], pixelBlocks.get("raster_mask"), self._definition()
         )
-        inside = clipseg.without_padding(valid, shape, arguments.padding)
+        inside = clipseg.without_padding(valid, shape, arguments.block_padding)
         if inside.any():
-            result = self._classify(pixels, valid)
+            result = self._classify(pixels, valid, props)
         else:  # nothing to see: as quick as it should be on the empty corners of a mosaic
-            bands = len(arguments.prompts) if arguments.return_probability_raster else 1
+            bands = len(arguments.plan.names) if arguments.return_probability_raster else 1
             result = np.zeros((bands, *inside.shape), np.float32)
         nodata = PROBABILITY_NODATA if arguments.return_probability_raster else CLASS_NODATA
         result = np.where(inside, result, np.array(nodata, result.dtype))
@@ -248,35 +248,23 @@ class CLIPSegClassifier:
             probability = self.arguments.return_probability_raster
             keyMetadata["datatype"] = "Generic" if probability else "Thematic"
         elif self.arguments.return_probability_raster:
-            prompts = self.arguments.prompts
-            if 0 <= bandIndex < len(prompts):
-                keyMetadata["bandname"] = prompts[bandIndex]
+            names = self.arguments.plan.names
+            if 0 <= bandIndex < len(names):
+                keyMetadata["bandname"] = names[bandIndex]
         return keyMetadata
 
-    def _classify(self, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        arguments = self._arguments()
-        probabilities = self._loaded().probabilities(
-            pixels,
-            valid,
-            arguments.prompts,
-            tile_size=arguments.tile_size,
-            padding=arguments.padding,
-            batch_size=arguments.batch_size,
-        )
-        if arguments.return_probability_raster:
-            return np.asarray(probabilities.cpu().numpy(), dtype=np.float32)
-        best, index = probabilities.max(dim=0)
-        classes = index + 1
-        if arguments.predict_background:
-            classes = classes * (best > arguments.threshold)
-        return classes[None].cpu().numpy().astype(np.uint8)
+    def _classify(self, pixels: np.ndarray, valid: np.ndarray, props: dict[str, Any]) -> np.ndarray:
+        return self._loaded().classify(pixels, valid, clipseg.pixel_metres(props))
 
-    def _loaded(self) -> Segmenter:
+    def _loaded(self) -> BlockClassifier:
         # Loading waits for the first block: dialogs never need the weights.
-        if self._segmenter is None:
+        arguments = self._arguments()
+        if self._classifier is None or self._classifier.arguments != arguments:
             device = -1 if self.device is None else self.device
-            self._segmenter = clipseg.load_segmenter(self._definition(), device, _warn)
-        return self._segmenter
+            self._classifier = clipseg.load_classifier(
+                self._definition(), arguments, device, _warn, self._classifier
+            )
+        return self._classifier
 
     def _definition(self) -> ModelDefinition:
         if self.definition is None:

@@ -57,26 +57,36 @@ def update(
 
 
 def expected(instance: Any, pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Probabilities of a block, tile by tile with the network itself."""
-    arguments, loaded = instance.arguments, instance._loaded()
+    """Probabilities of a block, tile by tile with the network itself, blended pixel by pixel."""
+    arguments, loaded = instance.arguments, instance._loaded().segmenter
     size, padding = arguments.tile_size, arguments.padding
     step = size - 2 * padding
     rows, columns = (side - 2 * padding for side in seen.shape)
     mean = np.array([0.485, 0.456, 0.406]).reshape(3, 1, 1)
     std = np.array([0.229, 0.224, 0.225]).reshape(3, 1, 1)
     image = np.where(seen, (pixels / 255 - mean) / std, 0)
-    result = np.zeros((len(arguments.prompts), rows, columns), np.float32)
-    embeddings = loaded.embed(arguments.prompts)
+    embeddings = loaded.embedder.texts(arguments.prompts)
+    height, width = (-(-side // step) * step + 2 * padding for side in (rows, columns))
+    total = np.zeros((len(arguments.prompts), height, width))
+    weight = np.zeros((height, width))
+    risen = np.sin(np.pi / 2 * (np.arange(-step, size) + 0.5) / max(1, 2 * padding)) ** 2
+    risen[:step] = 0
+    risen[step + 2 * padding :] = 1
+    ramp = risen[step:] - risen[:size]  # its own ramp, less that of the next tile
     for row in range(0, rows, step):
         for column in range(0, columns, step):
             tile = np.zeros((3, size, size), np.float32)
             part = image[:, row : row + size, column : column + size]
             tile[:, : part.shape[1], : part.shape[2]] = part
+            if not seen[row : row + size, column : column + size].any():
+                continue
             with torch.no_grad():
                 logits = loaded.network(torch.from_numpy(tile)[None], embeddings)[0].numpy()
-            inner = 1 / (1 + np.exp(-logits[:, padding : padding + step, padding : padding + step]))
-            place = result[:, row : row + step, column : column + step]
-            place[:] = inner[:, : place.shape[1], : place.shape[2]]
+            place = (slice(row, row + size), slice(column, column + size))
+            total[:, place[0], place[1]] += ramp[:, None] * ramp / (1 + np.exp(-logits))
+            weight[place] += ramp[:, None] * ramp
+    result = (total / np.maximum(weight, 1e-30)).astype(np.float32)
+    result = result[:, padding : padding + rows, padding : padding + columns]
     return result
 
 

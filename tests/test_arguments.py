@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 
 from model_extension.clipseg.arguments import (
     Arguments,
-    boolean,
-    number,
-    parameter_info,
     parse_arguments,
-    whole,
 )
 from model_extension.clipseg.definition import ModelDefinition, read_definition
 from model_extension.clipseg.errors import ArgumentError, CLIPSegError, PromptError
+from model_extension.clipseg.parameters import parameter_info
+from model_extension.clipseg.values import boolean, number, whole
 from tests.tiny_clipseg import emd, settings
 
 
@@ -34,16 +32,15 @@ def parsed(**scalars: Any) -> Arguments:
 
 def test_defaults_stand_in_for_what_is_missing() -> None:
     arguments = parse_arguments({}, definition(Threshold=0.4, own={"Prompt": "a, b"}))
-    assert arguments == Arguments(
-        prompts=("a", "b"),
-        threshold=0.4,
-        padding=16,
-        batch_size=4,
-        tile_size=64,
-        predict_background=True,
-        return_probability_raster=False,
-    )
-    assert arguments.block_size == 64
+    assert arguments.prompts == ("a", "b")
+    assert arguments.threshold == 0.4
+    assert (arguments.padding, arguments.batch_size, arguments.tile_size) == (16, 4, 64)
+    assert arguments.predict_background
+    assert not arguments.return_probability_raster
+    assert arguments.views == (0,)
+    assert arguments.precision == "auto"
+    assert (arguments.presence_threshold, arguments.margin) == (0.0, 0)
+    assert arguments.block_size == 4 * 32
 
 
 def test_everything_as_text() -> None:
@@ -59,9 +56,13 @@ def test_everything_as_text() -> None:
         pythonmodule="x",
         raster=object(),
     )
-    assert arguments == Arguments(("water", "solar panels"), 0.25, 8, 9, 48, False, True)
-    assert arguments.tiles_per_side == 3
-    assert arguments.block_size == 3 * 32
+    assert arguments.prompts == ("water", "solar panels")
+    assert arguments.threshold == 0.25
+    assert (arguments.padding, arguments.batch_size, arguments.tile_size) == (8, 9, 48)
+    assert not arguments.predict_background
+    assert arguments.return_probability_raster
+    assert arguments.tiles_per_side == 4
+    assert arguments.block_size == 4 * 32
 
 
 def test_native_types() -> None:
@@ -73,7 +74,10 @@ def test_native_types() -> None:
         predict_background=np.bool_(False),
         return_probability_raster=True,
     )
-    assert arguments == Arguments(("water",), 0.5, 4, 1, 32, False, True)
+    assert (arguments.prompts, arguments.threshold) == (("water",), 0.5)
+    assert (arguments.padding, arguments.batch_size, arguments.tile_size) == (4, 1, 32)
+    assert not arguments.predict_background
+    assert arguments.return_probability_raster
 
 
 @pytest.mark.parametrize("empty", [None, ""])
@@ -103,7 +107,7 @@ def test_padding_follows_another_tile_size() -> None:
     assert parsed().padding == 16
     assert parsed(tile_size="128").padding == 32
     assert parsed(tile_size="128", padding="0").padding == 0
-    assert parsed(tile_size="64", padding="31").block_size == 2 * 2
+    assert parsed(tile_size="64", padding="31").block_size == 2 * 4
 
 
 @pytest.mark.parametrize(
@@ -140,9 +144,10 @@ def test_wrong_values_name_the_argument(name: str, value: Any, message: str) -> 
 
 
 def test_blocks_beyond_any_memory() -> None:
-    assert parsed(tile_size="4096", batch_size="9", padding="0").block_size == 3 * 4096
-    with pytest.raises(ArgumentError, match="batch_size 1024 and tile_size 4096 make blocks"):
-        parsed(tile_size="4096", batch_size="1024", padding="0")
+    # Blocks shrink before they take too much memory, in pixels and in prompts.
+    assert parsed(tile_size="4096", batch_size="1024", padding="0").block_size == 4096
+    many = parsed(text_prompt=",".join(map(str, range(200))), tile_size="512", padding="0")
+    assert many.block_size == 512
 
 
 @pytest.mark.parametrize("word", ["True", "true", " TRUE ", "1", "yes", "on", True, 1])
@@ -186,18 +191,27 @@ def test_what_the_tool_shows() -> None:
     parameters = parameter_info(definition(own={"Prompt": "water, trees"}))
     names = [parameter["name"] for parameter in parameters]
     assert names[:3] == ["raster", "model", "device"]
-    assert names[3:] == [
+    assert names[3] == "text_prompt"
+    assert set(names[3:]) == {
         "text_prompt",
+        "image_prompt",
+        "prompt_weight",
+        "image_prompt_style",
+        "prompt_template",
+        "background_prompt",
         "threshold",
-        "padding",
-        "batch_size",
+        "presence_threshold",
         "predict_background",
         "return_probability_raster",
+        "padding",
+        "batch_size",
+        "test_time_augmentation",
+        "precision",
         "tile_size",
-    ]
+    }
     for parameter in parameters:
         assert parameter["displayName"]
-        assert parameter["description"].endswith((".", "panels"))
+        assert len(parameter["description"]) > 15
         assert parameter["dataType"] in ("raster", "string", "numeric")
         assert isinstance(parameter["required"], bool)
     by_name = {parameter["name"]: parameter for parameter in parameters}

@@ -22,6 +22,7 @@ from builder.package import Built
 from dlpk.container import check_container
 from model_extension.clipseg.definition import read_definition
 from model_extension.clipseg.segmenter import Segmenter
+from tests.segmenting import probabilities
 
 FROZEN = os.environ.get("DLPK_FROZEN_WEIGHTS")
 pytestmark = pytest.mark.skipif(FROZEN is None, reason="DLPK_FROZEN_WEIGHTS is not set")
@@ -38,7 +39,8 @@ class Opened(NamedTuple):
 
     def probabilities(self, image: np.ndarray, prompts: Sequence[str]) -> dict[str, np.ndarray]:
         """Probabilities per prompt for an image of one tile, (3, 352, 352)."""
-        masks = self.segmenter.probabilities(
+        masks = probabilities(
+            self.segmenter,
             image,
             np.ones(image.shape[1:], bool),
             prompts,

@@ -20,6 +20,7 @@ from model_extension.clipseg.definition import ModelDefinition, read_definition
 from model_extension.clipseg.errors import WeightsError
 from model_extension.clipseg.segmenter import Segmenter
 from model_extension.clipseg.weights import load_network
+from tests.segmenting import probabilities
 from tests.tiny_clipseg import StateDict, reference, settings, token_ids, write_folder
 
 
@@ -109,7 +110,8 @@ def test_the_package_reproduces_them(tmp_path: Path, precision: str, freeze: str
     assert expected.std() > 100
     segmenter = Segmenter(definition, torch.device("cpu"))
     for chip, steps in zip(inputs, expected):
-        result = segmenter.probabilities(
+        result = probabilities(
+            segmenter,
             chip,
             np.ones(chip.shape[1:], bool),
             golden["prompts"],

@@ -83,7 +83,7 @@ def test_validation_touches_nothing_but_the_definition(
     kinds, parameters = json.loads(result.stdout)
     # Python itself looks for bytecode of the module it was asked for; ours has none.
     assert set(kinds) - {"pyc"} <= {"py", "emd"}
-    assert parameters == 10
+    assert parameters == 18
     assert not (folder / "clipseg" / "__pycache__").exists()
 
 
@@ -186,8 +186,8 @@ def test_configuration(emd: Path) -> None:
     assert answer == {
         "extractBands": (0, 1, 2),
         "padding": 8,
-        "tx": 32,
-        "ty": 32,
+        "tx": 64,
+        "ty": 64,
         "fixedTileSize": 1,
         "batch_size": 4,
         "dataRange": (0, 255),
@@ -202,12 +202,12 @@ def test_configuration(emd: Path) -> None:
     assert (again["tx"], again["padding"], again["batch_size"]) == (256, 0, 16)
     assert instance.arguments.prompts == ("roof",)
     defaults = instance.getConfiguration()
-    assert (defaults["tx"], defaults["padding"]) == (64, 16)
+    assert (defaults["tx"], defaults["padding"]) == (128, 16)
     assert instance.arguments.prompts == ("water",)
 
 
 def test_description_of_classes(emd: Path) -> None:
-    prompts = ("water", 'a "red" roof', "水田", "🌳")
+    prompts = ("water", "a children's roof", "水田", "🌳")
     instance = function(emd, text_prompt=", ".join(prompts))
     for _ in range(2):  # "each time the dataset is initialized"
         given: dict[str, Any] = {

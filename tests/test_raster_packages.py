@@ -199,14 +199,14 @@ def test_errors_show_the_packages_own_lines(emd: Path) -> None:
 def test_memory_shortage_is_advice(emd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in ("CUDA out of memory. Tried to", "DefaultCPUAllocator: can't allocate memory: 9"):
         instance = function(emd)
-        loaded = instance._loaded()
+        loaded = instance._loaded().segmenter
 
         def fail(*args: Any, words: str = words) -> None:
             raise RuntimeError(words)
 
-        monkeypatch.setattr(loaded.network, "forward", fail)
+        monkeypatch.setattr(loaded.network, "encode", fail)
         with pytest.raises(MemoryError, match=r"for 4 tiles of 32 pixels .* smaller batch size"):
             update(instance, noise(3, 48, 48))
-    monkeypatch.setattr(loaded.network, "forward", lambda *args: 1 / 0)
+    monkeypatch.setattr(loaded.network, "encode", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         update(instance, noise(3, 48, 48))

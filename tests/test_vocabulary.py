@@ -90,10 +90,10 @@ def test_frozen_prompts_are_what_the_text_tower_gives(weights: Path, tmp_path: P
     )
     one, other = opened(free.path, tmp_path / "free"), opened(frozen.path, tmp_path / "frozen")
     assert other.definition.prompt_names == prompts
-    expected = one.embed(prompts)
-    assert float((other.embed(prompts) - expected).abs().max()) <= 1e-5
+    expected = one.embedder.texts(prompts)
+    assert float((other.embedder.texts(prompts) - expected).abs().max()) <= 1e-5
     # In any order, in any case.
-    again = other.embed(("L'ÉTÉ 水", "water"))
+    again = other.embedder.texts(("L'ÉTÉ 水", "water"))
     assert float((again - expected[[2, 0]]).abs().max()) <= 1e-5
 
 
@@ -120,7 +120,7 @@ def test_the_text_tower_is_left_out(weights: Path, tmp_path: Path) -> None:
 def test_unknown_prompts_are_refused_with_the_known_ones(weights: Path, tmp_path: Path) -> None:
     build(tmp_path / "x.dlpk", weights=str(weights), freeze_prompts="water, solar panel")
     with pytest.raises(PromptError, match=r"solar panels.*did you mean 'solar panel'.*water"):
-        opened(tmp_path / "x.dlpk", tmp_path / "x").embed(["solar panels"])
+        opened(tmp_path / "x.dlpk", tmp_path / "x").embedder.texts(["solar panels"])
 
 
 def test_long_prompts_are_reported(weights: Path, tmp_path: Path) -> None:
@@ -167,7 +167,9 @@ def test_embeddings_from_elsewhere(towerless: Path, tmp_path: Path) -> None:
     built = build(tmp_path / "x.dlpk", weights=str(towerless), **files)
     segmenter = opened(built.path, tmp_path / "x")
     assert segmenter.definition.prompt_names == tuple(names)
-    np.testing.assert_array_equal(segmenter.embed(["roof", "Water"]).numpy(), vectors[[2, 0]])
+    np.testing.assert_array_equal(
+        segmenter.embedder.texts(["roof", "Water"]).numpy(), vectors[[2, 0]]
+    )
     archive = zipfile.ZipFile(built.path)
     assert not {"vocab.json", "merges.txt"} & set(archive.namelist())
     manifest = json.loads(archive.read("manifest.json"))
@@ -317,4 +319,4 @@ def test_names_of_every_kind_reach_the_package(towerless: Path, tmp_path: Path) 
     built = build(tmp_path / "x.dlpk", weights=str(towerless), **files)
     segmenter = opened(built.path, tmp_path / "x")
     assert segmenter.definition.prompt_names == tuple(names)
-    assert segmenter.embed(names).shape == (5, WIDTH)
+    assert segmenter.embedder.texts(names).shape == (5, WIDTH)

@@ -6,37 +6,43 @@ torch itself is imported when the first block is classified: filling a dialog ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
-from .arguments import Arguments, parameter_info, parse_arguments
-from .arguments import whole as parse_whole
+from .arguments import Arguments, parse_arguments
 from .blocks import read_block, without_padding
 from .definition import ModelDefinition, read_definition
-from .errors import CLIPSegError, DeviceError
+from .errors import BlockError, CLIPSegError, DeviceError
+from .ground import pixel_metres
 from .legend import attribute_table, class_colors
+from .parameters import parameter_info
+from .plan import Plan
 from .prompts import match_names, parse_prompts
 from .safetensors import SafetensorsFile
 from .tensors import check_tensors
+from .values import whole as parse_whole
 
 if TYPE_CHECKING:
-    from .segmenter import Segmenter
+    from .decision import BlockClassifier
 
 __all__ = [
     "Arguments",
+    "BlockError",
     "CLIPSegError",
     "ModelDefinition",
+    "Plan",
     "attribute_table",
     "check_device",
     "check_prompts",
     "check_weights",
     "class_colors",
-    "load_segmenter",
+    "load_classifier",
     "parameter_info",
     "parse_arguments",
     "parse_prompts",
     "parse_whole",
+    "pixel_metres",
     "read_block",
     "read_definition",
     "without_padding",
@@ -56,7 +62,7 @@ def check_weights(definition: ModelDefinition) -> None:
     check_tensors(definition.network, shapes, definition.weights)
 
 
-def check_prompts(prompts: Sequence[str], definition: ModelDefinition) -> None:
+def check_prompts(plan: Plan, definition: ModelDefinition) -> None:
     """Look the prompts up in a frozen vocabulary; any prompt will do in other packages.
 
     Raises
@@ -65,7 +71,7 @@ def check_prompts(prompts: Sequence[str], definition: ModelDefinition) -> None:
         Lists the unknown prompts and the known ones.
     """
     if definition.prompt_names is not None:
-        match_names(prompts, definition.prompt_names)
+        match_names(plan.texts, definition.prompt_names)
 
 
 def check_device(device: int) -> None:
@@ -81,19 +87,49 @@ def check_device(device: int) -> None:
     choose_device(device)
 
 
-def load_segmenter(
-    definition: ModelDefinition, device: int, warn: Callable[[str], None]
-) -> Segmenter:
-    """Load the network onto a device, see `check_device`; `warn` takes messages for the user.
+def load_classifier(
+    definition: ModelDefinition,
+    arguments: Arguments,
+    device: int,
+    warn: Callable[[str], None],
+    previous: BlockClassifier | None = None,
+) -> BlockClassifier:
+    """Load the network onto a device, see `check_device`, and embed what is looked for.
+
+    Parameters
+    ----------
+    definition : ModelDefinition
+    arguments : Arguments
+    device : int
+    warn : callable
+        Takes a message for the user.
+    previous : BlockClassifier, optional
+        For the same package and device: its network is used again if the precision is the same.
 
     Raises
     ------
     CLIPSegError
-        The device, the weights or the vocabulary is at fault.
+        The device, the weights, a prompt or an example is at fault.
     """
     with _torch_needed():
+        from .decision import BlockClassifier
+        from .precision import choose_precision
         from .segmenter import Segmenter, choose_device
-    return Segmenter(definition, choose_device(device), warn=warn)
+    chosen = choose_device(device)
+    dtype = choose_precision(arguments.precision, chosen, definition.precisions)
+    if previous is None or previous.segmenter.dtype != dtype:
+        previous, segmenter = None, Segmenter(definition, chosen, dtype, warn=warn)
+    else:
+        segmenter = previous.segmenter
+    if previous is None or previous.arguments.looked_for != arguments.looked_for:
+        segmenter.look_for(
+            arguments.plan.concepts,
+            templates=arguments.templates,
+            text_weight=arguments.prompt_weight,
+            recipe=arguments.image_prompt_style,
+            presence_threshold=arguments.presence_threshold,
+        )
+    return BlockClassifier(segmenter, arguments)
 
 
 @contextmanager

@@ -11,12 +11,16 @@ from typing import Any
 
 from .config import NetworkConfig
 from .errors import CLIPSegError, DefinitionError
+from .prompts import fold
 
 FORMAT = 1
 # ImageNet's statistics, which CLIPSeg was trained with (not CLIP's own).
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 VOCABULARIES = ("text", "frozen")
+# Where a frozen vocabulary keeps its embeddings, shape (names, projection).
+EMBEDDINGS_FILE = "prompt_embeddings.safetensors"
+EMBEDDINGS_TENSOR = "prompts"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class ModelDefinition:
         Range that ArcGIS is asked to stretch the pixels to: 0 to 255.
     prompt_names : tuple of str or None
         The frozen vocabulary; None when the package has a text tower.
+    thresholds : mapping
+        Calibrated thresholds of single prompts, by their folded text.
+    map_space : bool
+        True: north is not special, images may be turned and mirrored. False: only mirrored.
+    precisions : tuple of str
+        Precisions whose results were found to be nearly those of single precision.
     """
 
     folder: str
@@ -59,6 +69,9 @@ class ModelDefinition:
     extract_bands: tuple[int, ...]
     data_range: tuple[int, int]
     prompt_names: tuple[str, ...] | None
+    thresholds: Mapping[str, float]
+    map_space: bool
+    precisions: tuple[str, ...]
 
     def path(self, name: str) -> str:
         """Path of a file of the package."""
@@ -148,7 +161,18 @@ def _definition(emd: Mapping[str, Any], own: Mapping[str, Any], folder: str) -> 
         extract_bands=_bands(emd.get("ExtractBands", [0, 1, 2])),
         data_range=_data_range(emd.get("DataRange", [0, 255])),
         prompt_names=_names(own["PromptNames"]) if vocabulary == "frozen" else None,
+        thresholds=_thresholds(own.get("Thresholds", {})),
+        map_space=emd.get("ImageSpaceUsed", "MAP_SPACE") == "MAP_SPACE",
+        precisions=tuple(str(name) for name in own.get("Precisions", ("fp32",))),
     )
+
+
+def _thresholds(values: Any) -> dict[str, float]:
+    thresholds = {fold(str(name)): float(value) for name, value in dict(values).items()}
+    for name, value in thresholds.items():
+        if not 0.0 <= value <= 1.0:
+            raise DefinitionError(f"the threshold of {name!r} is {value:g}; it must be from 0 to 1")
+    return thresholds
 
 
 def _three(key: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:

@@ -8,18 +8,18 @@ from typing import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .definition import ModelDefinition
-from .errors import DeviceError, MemoryShortage, WeightsError
+from .embedding import Embedder
+from .errors import DeviceError, MemoryShortage
 from .network import CLIPSeg
-from .prompts import match_names
+from .plan import Concept
+from .presence import Gate
+from .recipes import BEST
 from .safetensors import SafetensorsFile
-from .tiles import Tile, padded_side, tile_grid
-from .tokenizer import Tokenizer
+from .tiles import Tile, padded_side, tile_grid, window
 from .weights import load_network
-
-EMBEDDINGS_FILE = "prompt_embeddings.safetensors"
-EMBEDDINGS_TENSOR = "prompts"
 
 
 class Segmenter:
@@ -47,7 +47,6 @@ class Segmenter:
         self.definition = definition
         self.device = device
         self.dtype = dtype
-        self.warn = warn
         advice = "choose a device with more memory, the processor for example (-1)"
         with SafetensorsFile(definition.weights) as file, _memory("the network", advice):
             self.network: CLIPSeg = load_network(
@@ -56,77 +55,71 @@ class Segmenter:
         # What goes in and comes out keeps at least single precision: in half precision not even
         # the 256 values of a band would remain distinct.
         self._outer = torch.promote_types(dtype, torch.float32)
-        mean = torch.tensor(definition.mean, dtype=torch.float64)
-        std = torch.tensor(definition.std, dtype=torch.float64)
+        mean = torch.tensor(definition.mean, dtype=torch.float64).view(3, 1, 1)
+        std = torch.tensor(definition.std, dtype=torch.float64).view(3, 1, 1)
         # (v / 255 - mean) / std as one multiplication and one addition.
-        self._scale = (1.0 / (255.0 * std)).to(device, self._outer).view(3, 1, 1)
-        self._shift = (-mean / std).to(device, self._outer).view(3, 1, 1)
-        self._embedded: tuple[tuple[str, ...], torch.Tensor] | None = None
+        self._scale = (1.0 / (255.0 * std)).to(device, self._outer)
+        self._shift = (-mean / std).to(device, self._outer)
+        self.embedder = Embedder(
+            definition,
+            self.network,
+            device,
+            mean.to(device, self._outer),
+            std.to(device, self._outer),
+            warn,
+        )
+        self._embeddings: Tensor | None = None
+        self._gate: Gate | None = None
 
-    def embed(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Embeddings of the prompts, computed once and kept for the following blocks.
+    def look_for(
+        self,
+        concepts: Sequence[Concept],
+        *,
+        templates: Sequence[str] = ("{}",),
+        text_weight: float = 0.5,
+        recipe: str = BEST,
+        presence_threshold: float = 0.0,
+    ) -> None:
+        """Set what to look for; embedded here once, for all blocks that follow.
 
         Parameters
         ----------
-        prompts : sequence of str
-
-        Returns
-        -------
-        Tensor
-            Shape (prompts, projection).
+        concepts : sequence of Concept
+        templates, text_weight, recipe
+            See `clipseg.embedding.Embedder.concepts`.
+        presence_threshold : float
+            Tiles that are less like a concept than this have none of it: see
+            `clipseg.presence.Gate`. 0 switches the gate off.
 
         Raises
         ------
-        PromptError
-            A prompt is not in the package's frozen vocabulary.
+        CLIPSegError
+            A prompt or an example cannot be used.
         """
-        key = tuple(prompts)
-        if self._embedded is None or self._embedded[0] != key:
-            frozen = self.definition.prompt_names is not None
-            embeddings = self._look_up(key) if frozen else self._embed_text(key)
-            self._embedded = (key, embeddings)
-        return self._embedded[1]
-
-    def _embed_text(self, prompts: tuple[str, ...]) -> torch.Tensor:
-        tokenizer = Tokenizer.from_folder(self.definition.folder)
-        context = self.definition.network.context
-        tokens, lengths = tokenizer.batch(prompts, context)
-        for prompt, length in zip(prompts, lengths):
-            if length > context:
-                self.warn(
-                    f"the prompt {prompt[:60]!r}… has {length} tokens and the model reads "
-                    f"{context}: its last {length - context} have no effect; shorten it"
-                )
-        with torch.no_grad():
-            return self.network.embed_text(torch.from_numpy(tokens).to(self.device))
-
-    def _look_up(self, prompts: tuple[str, ...]) -> torch.Tensor:
-        names = self.definition.prompt_names or ()
-        rows = match_names(prompts, names)
-        path = self.definition.path(EMBEDDINGS_FILE)
-        with SafetensorsFile(path) as file:
-            if EMBEDDINGS_TENSOR not in file.keys():
-                raise WeightsError(f"{path} has no tensor {EMBEDDINGS_TENSOR!r}")
-            known = np.array(file.tensor(EMBEDDINGS_TENSOR))
-        expected = (len(names), self.definition.network.projection)
-        if known.shape != expected:
-            raise WeightsError(
-                f"{path}: tensor {EMBEDDINGS_TENSOR!r} has shape {list(known.shape)}, the model "
-                f"definition asks for {list(expected)}"
+        parts = self.embedder.parts(concepts, templates, recipe)
+        self._embeddings = torch.stack([part.mixed(text_weight) for part in parts])
+        self._gate = None
+        if presence_threshold > 0:
+            by_image = [part.is_image(text_weight) for part in parts]
+            self._gate = Gate(
+                presence_threshold,
+                torch.stack([part.leading(text_weight) for part in parts]),
+                torch.tensor(by_image, device=self.device),
+                self.embedder.blank() if all(by_image) else self.embedder.neutral(),
+                self.embedder.blank(),
             )
-        return torch.from_numpy(known[rows]).to(self.device, self.dtype)
 
     def probabilities(
         self,
         pixels: np.ndarray,
         valid: np.ndarray,
-        prompts: Sequence[str],
         *,
         tile_size: int,
         padding: int,
         batch_size: int,
-    ) -> torch.Tensor:
-        """Probability of every prompt for every pixel of a block.
+        views: Sequence[int] = (0,),
+    ) -> Tensor:
+        """Probability of every concept for every pixel of a block.
 
         Parameters
         ----------
@@ -134,69 +127,140 @@ class Segmenter:
             Shape (3, rows + 2·padding, columns + 2·padding), 0 to 255, uint8 or any other type.
         valid : ndarray
             Shape of one band of `pixels`; False where there is nothing to see.
-        prompts : sequence of str
         tile_size, padding, batch_size : int
             See `clipseg.arguments.Arguments`.
+        views : sequence of int
+            Symmetries of the square (0 to 7) that tiles are looked at in; the results are
+            averaged.
 
         Returns
         -------
         Tensor
-            On the device, shape (prompts, rows, columns), 0 to 1.
+            On the device, shape (concepts, rows, columns), 0 to 1.
 
         Raises
         ------
         MemoryShortage
             The device's memory does not hold `batch_size` tiles.
         """
+        embeddings = self._embeddings
+        if embeddings is None:
+            raise RuntimeError("look_for was not called before this method")
         rows, columns = pixels.shape[1] - 2 * padding, pixels.shape[2] - 2 * padding
         height = padded_side(rows, tile_size, padding)
         width = padded_side(columns, tile_size, padding)
-        step = tile_size - 2 * padding
-        tiles = tile_grid(rows, columns, tile_size, padding)
-        embeddings = self.embed(prompts)
-        what = f"{batch_size} tiles of {tile_size} pixels and {len(prompts)} prompts"
+        tiles = [
+            tile
+            for tile in tile_grid(rows, columns, tile_size, padding)
+            # Nothing is found where there is nothing to see.
+            if valid[tile.row : tile.row + tile_size, tile.column : tile.column + tile_size].any()
+        ]
+        what = f"{batch_size} tiles of {tile_size} pixels and {len(embeddings)} prompts"
         with _memory(what, "try a smaller batch size, a smaller tile size or fewer prompts"):
             image = self._to_device(pixels, height, width)
             seen = self._to_device(valid[None], height, width)
-            result = torch.empty(
-                (len(prompts), height - 2 * padding, width - 2 * padding),
-                dtype=self._outer,
-                device=self.device,
-            )
+            blend = _Blend(len(embeddings), height, width, tile_size, padding, seen, self._outer)
             for start in range(0, len(tiles), batch_size):
                 group = tiles[start : start + batch_size]
-                masks = self._masks(image, seen, group, tile_size, embeddings)
-                masks = masks[..., padding : padding + step, padding : padding + step]
-                for tile, mask in zip(group, masks):
-                    result[:, tile.row : tile.row + step, tile.column : tile.column + step] = mask
-        return result[:, :rows, :columns]
+                blend.add(group, self._masks(image, seen, group, tile_size, embeddings, views))
+            return blend.result()[:, padding : padding + rows, padding : padding + columns]
 
     def _masks(
         self,
-        image: torch.Tensor,
-        seen: torch.Tensor,
+        image: Tensor,
+        seen: Tensor,
         group: Sequence[Tile],
         size: int,
-        embeddings: torch.Tensor,
-    ) -> torch.Tensor:
-        def cut(source: torch.Tensor) -> torch.Tensor:
+        embeddings: Tensor,
+        views: Sequence[int],
+    ) -> Tensor:
+        """Probabilities of some tiles, shape (tiles, concepts, size, size)."""
+
+        def cut(source: Tensor) -> Tensor:
             return torch.stack(
                 [source[:, t.row : t.row + size, t.column : t.column + size] for t in group]
             ).to(self._outer)
 
         # Pixels without data take the mean colour, which is 0 after normalisation.
-        batch = (cut(image) * self._scale + self._shift) * cut(seen)
+        batch = ((cut(image) * self._scale + self._shift) * cut(seen)).to(self.dtype)
+        grid = (size // self.definition.network.patch,) * 2
+        total: Tensor | None = None
+        present: Tensor | None = None
         with torch.no_grad():
-            logits = self.network(batch.to(self.dtype), embeddings)
-        return torch.sigmoid(logits.to(self._outer))
+            for view in views:
+                activations = self.network.encode(turned(batch, view))
+                logits = self.network.decode(activations, embeddings, grid)
+                found = turned_back(torch.sigmoid(logits.to(self._outer)), view)
+                total = found if total is None else total + found
+                if self._gate is not None and present is None:
+                    present = self._gate.present(self._finish(activations[-1]))
+        assert total is not None
+        result = total / len(views) if len(views) > 1 else total
+        return result if present is None else result * present[:, :, None, None]
 
-    def _to_device(self, block: np.ndarray, height: int, width: int) -> torch.Tensor:
+    def _finish(self, deepest: Tensor) -> Tensor:
+        """Embed images of which the last activation that the decoder reads is there already."""
+        vision = self.network.vision
+        x = deepest
+        for block in vision.blocks[max(self.definition.network.extract) + 1 :]:
+            x = block(x)
+        embeddings: Tensor = vision.projection(vision.norm_out(x[:, 0]))
+        return embeddings
+
+    def _to_device(self, block: np.ndarray, height: int, width: int) -> Tensor:
         """Copy a block to the device, with zeros at its end so that whole tiles fit."""
         # uint8 crosses as it is; what torch may have no type for becomes float.
         kind = block.dtype if block.dtype in (np.uint8, np.bool_) else np.dtype(np.float32)
         grown = np.zeros((len(block), height, width), kind)
         grown[:, : block.shape[1], : block.shape[2]] = block
         return torch.from_numpy(grown).to(self.device)
+
+
+class _Blend:
+    """Adds up overlapping tiles with weights that fade towards their edges."""
+
+    def __init__(
+        self,
+        concepts: int,
+        height: int,
+        width: int,
+        size: int,
+        padding: int,
+        like: Tensor,
+        dtype: torch.dtype,
+    ) -> None:
+        self._size = size
+        side = torch.tensor(window(size, padding), dtype=dtype, device=like.device)
+        self._window = side[:, None] * side[None, :]
+        self._sum = torch.zeros((concepts, height, width), dtype=dtype, device=like.device)
+        self._weight = torch.zeros((height, width), dtype=dtype, device=like.device)
+
+    def add(self, tiles: Sequence[Tile], masks: Tensor) -> None:
+        """Add the probabilities of tiles, shape (tiles, concepts, size, size)."""
+        weighted = masks * self._window
+        for tile, mask in zip(tiles, weighted):
+            rows = slice(tile.row, tile.row + self._size)
+            columns = slice(tile.column, tile.column + self._size)
+            self._sum[:, rows, columns] += mask
+            self._weight[rows, columns] += self._window
+
+    def result(self) -> Tensor:
+        """The blended probabilities; 0 where no tile lies."""
+        return self._sum / self._weight.clamp(min=torch.finfo(self._sum.dtype).tiny)
+
+
+def turned(images: Tensor, view: int) -> Tensor:
+    """Images in one of the eight symmetries of the square: a quarter turn each, mirrored from 4."""
+    if view >= 4:
+        images = images.flip(-1)
+    return torch.rot90(images, view % 4, (-2, -1)) if view % 4 else images
+
+
+def turned_back(images: Tensor, view: int) -> Tensor:
+    """Undo `turned`."""
+    if view % 4:
+        images = torch.rot90(images, -(view % 4), (-2, -1))
+    return images.flip(-1) if view >= 4 else images
 
 
 @contextmanager

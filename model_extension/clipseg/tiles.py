@@ -1,12 +1,13 @@
 """Cutting a block into overlapping tiles and putting the results together.
 
 The arithmetic of Esri's classifiers (contract, section 6): tiles of `size` pixels overlap by
-twice the padding; each result loses `padding` pixels on every side, and what is left lies side
-by side. A pixel's result therefore depends on its tile alone, not on the block or the batch.
+twice the padding, and blocks reach over their output by the padding. Inside a block, overlapping
+tiles are blended; at the border of a block the padding is cut off, as ArcGIS wants it.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -61,3 +62,33 @@ def padded_side(pixels: int, size: int, padding: int) -> int:
     """
     step = size - 2 * padding
     return -(-pixels // step) * step + 2 * padding
+
+
+def window(size: int, padding: int) -> list[float]:
+    """Weights of a tile's pixels along one side, for blending it with its neighbours.
+
+    Half of a Hann window where two neighbouring tiles overlap. The weights of all tiles that cover
+    a pixel add up to one, however many overlap: each weight is how far a ramp has risen there, less
+    how far that of the next tile has.
+
+    Parameters
+    ----------
+    size : int
+        Side of a tile in pixels.
+    padding : int
+        Neighbouring tiles overlap by twice as much; less than half of `size`.
+
+    Returns
+    -------
+    list of float
+        `size` weights, above 0 and at most 1, the same from both ends.
+    """
+    overlap = 2 * padding
+
+    def risen(place: int) -> float:
+        if not 0 <= place < overlap:
+            return float(place >= overlap)
+        return math.sin(math.pi * (place + 0.5) / (2 * overlap)) ** 2
+
+    step = size - overlap
+    return [risen(place) - risen(place - step) for place in range(size)]

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from .config import NetworkConfig
 from .errors import WeightsError
-from .layers import Attention
+from .layers import MLP, Attention
 from .network import CLIPSeg
+from .packing import pack
 from .tensors import check_tensors
 
 
@@ -158,6 +159,13 @@ def load_network(
             slot.target.copy_(torch.from_numpy(values))
             if slot.scale != 1.0:
                 slot.target.mul_(slot.scale)
+        if dtype in (torch.float16, torch.bfloat16):
+            for module in network.modules():
+                if isinstance(module, MLP):
+                    module.fold()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    return network.to(device=device, dtype=dtype).eval()
+    network = network.to(device=device, dtype=dtype).eval()
+    # Single precision stays equal to the reference to the last bit, which packing would cost.
+    low = dtype == torch.bfloat16 and torch.device(device).type == "cpu"
+    return pack(network) if low else network

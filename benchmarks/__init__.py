@@ -1,0 +1,1 @@
+"""Measurements of speed, memory and accuracy that anyone can repeat."""

@@ -1,0 +1,144 @@
+"""Reading, computing and writing at the same time, in order and with bounded memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+Task = TypeVar("Task")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Item = TypeVar("Item")
+
+# Blocks that wait between two stages: one being made and one ready keep a stage busy.
+DEPTH = 2
+# How often a stage that waits looks whether another one has failed, in seconds.
+GLANCE = 0.1
+
+
+class Pipeline(Generic[Task, Given, Made]):
+    """Three stages: one thread reads ahead, the calling thread computes, one thread writes.
+
+    Every stage takes the tasks one by one and in order, so that what is written does not depend
+    on how the stages overlap, and a stage needs no locks of its own.
+
+    Parameters
+    ----------
+    read : callable
+        Makes of a task what is computed from; called in a thread of its own.
+    compute : callable
+        Makes of that what is written; called in the calling thread.
+    write : callable
+        Takes a task and the result; called in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Task], Given],
+        compute: Callable[[Task, Given], Made],
+        write: Callable[[Task, Made], None],
+    ) -> None:
+        self._read = read
+        self._compute = compute
+        self._write = write
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._ready: queue.Queue[tuple[Task, Given] | None] = queue.Queue(DEPTH)
+        self._done: queue.Queue[tuple[Task, Made] | None] = queue.Queue(DEPTH)
+
+    def run(self, tasks: Iterable[Task], finished: Callable[[Task], None]) -> None:
+        """Take all tasks through the stages.
+
+        Parameters
+        ----------
+        tasks : iterable
+        finished : callable
+            Called in the calling thread after a task was computed.
+
+        Raises
+        ------
+        BaseException
+            What the first failing stage raised; the others have stopped by then.
+        """
+        threads = [
+            threading.Thread(target=self._reader, args=(tasks,), name="dlpk-reader", daemon=True),
+            threading.Thread(target=self._writer, name="dlpk-writer", daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            while True:
+                item = _get(self._ready, self._stop)
+                if item is None:
+                    break
+                task, given = item
+                del item
+                made = self._compute(task, given)
+                del given
+                _put(self._done, (task, made), self._stop)
+                del made
+                finished(task)
+            _put(self._done, None, self._stop)
+        except _StoppedError:
+            pass
+        except BaseException as error:
+            self._fail(error)
+        if self._failure is not None:
+            self._stop.set()
+        for thread in threads:
+            thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _reader(self, tasks: Iterable[Task]) -> None:
+        try:
+            for task in tasks:
+                _put(self._ready, (task, self._read(task)), self._stop)
+            _put(self._ready, None, self._stop)
+        except _StoppedError:
+            pass
+        except BaseException as error:
+            self._fail(error)
+
+    def _writer(self) -> None:
+        try:
+            while True:
+                item = _get(self._done, self._stop)
+                if item is None:
+                    return
+                self._write(*item)
+                del item
+        except _StoppedError:
+            pass
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._stop.set()
+
+
+def _get(source: queue.Queue[Item], stop: threading.Event) -> Item:
+    while not stop.is_set():
+        try:
+            return source.get(timeout=GLANCE)
+        except queue.Empty:
+            continue
+    raise _StoppedError
+
+
+def _put(target: queue.Queue[Item], item: Item, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            target.put(item, timeout=GLANCE)
+            return
+        except queue.Full:
+            continue
+    raise _StoppedError
+
+
+class _StoppedError(Exception):
+    """Another stage has failed."""

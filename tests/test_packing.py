@@ -1,0 +1,170 @@
+"""Weights laid out for the processor's matrix kernels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model_extension.clipseg import packing, weights
+from model_extension.clipseg.config import NetworkConfig
+from model_extension.clipseg.definition import ModelDefinition
+from model_extension.clipseg.layers import MLP, Attention, Linear
+from model_extension.clipseg.network import CLIPSeg
+from model_extension.clipseg.packing import PackedLinear, pack
+from model_extension.clipseg.precision import available_precisions
+from model_extension.clipseg.safetensors import SafetensorsFile
+from tests import random_package
+from tests.random_package import VOCABULARY, write_package
+
+one_thread = random_package.one_thread
+CPU = torch.device("cpu")
+AVAILABLE = packing._works(torch.float32)
+needs_operators = pytest.mark.skipif(not AVAILABLE, reason="torch without oneDNN's operators")
+HALF = [torch.bfloat16] if "bf16" in available_precisions(CPU) else []
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> ModelDefinition:
+    return write_package(tmp_path_factory.mktemp("packing") / "package")
+
+
+def load(
+    package: ModelDefinition, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> CLIPSeg:
+    with monkeypatch.context() as patch:
+        if not packed:
+            patch.setattr(weights, "pack", lambda network: network)
+        with SafetensorsFile(package.weights) as file:
+            return weights.load_network(file, package.network, dtype=dtype)
+
+
+def packed_layers(network: torch.nn.Module) -> int:
+    return sum(isinstance(module, PackedLinear) for module in network.modules())
+
+
+def tokens() -> torch.Tensor:
+    end = VOCABULARY["<|endoftext|>"]
+    return torch.tensor([[VOCABULARY["<|startoftext|>"], 5, 260, end, end], [1, 2, 3, 4, end]])
+
+
+@needs_operators
+@pytest.mark.parametrize(("dtype", "limit"), [(half, 0.15) for half in HALF])
+def test_packed_equals_plain(
+    package: ModelDefinition, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, limit: float
+) -> None:
+    plain = load(package, dtype, monkeypatch, packed=False)
+    packed = load(package, dtype, monkeypatch, packed=True)
+    assert packed_layers(plain) == 0
+    # Four in each block: those of attention, and those around the activation.
+    assert packed_layers(packed) == 4 * (5 + 2 + 3)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(3, 3, 32, 24, generator=generator).to(dtype)
+    with torch.no_grad():
+        for one, other in (
+            (plain.embed_text(tokens()), packed.embed_text(tokens())),
+            (plain.embed_image(pixels), packed.embed_image(pixels)),
+            *zip(plain.encode(pixels), packed.encode(pixels)),
+            (
+                plain(pixels, plain.embed_text(tokens())),
+                packed(pixels, plain.embed_text(tokens())),
+            ),
+        ):
+            assert one.shape == other.shape and one.dtype == other.dtype == dtype
+            assert (one - other).abs().max() < limit * max(1.0, float(one.abs().max()))
+
+
+@needs_operators
+@pytest.mark.parametrize("activation", ["silu", "relu", "quick_gelu", "gelu"])
+def test_activations_at_the_end_of_a_product(activation: str) -> None:
+    layer = MLP(16, 32, activation)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for value in layer.parameters():
+            value.copy_(torch.randn(value.shape, generator=generator) / 4)
+        x = torch.randn(2, 5, 16, generator=generator)
+        before = layer(x)
+        network = CLIPSeg(config())
+        network.vision.blocks[0].mlp = layer  # type: ignore[index,assignment]
+        pack(network)
+        assert isinstance(layer.up, PackedLinear)
+        assert layer.activation == ("none" if activation in ("silu", "relu") else activation)
+        assert (layer(x) - before).abs().max() < 1e-5
+
+
+def config() -> NetworkConfig:
+    return NetworkConfig.from_dict(random_package.NETWORK)
+
+
+@needs_operators
+def test_layers_without_bias() -> None:
+    linear = Linear(8, 4, bias=False)
+    with torch.no_grad():
+        linear.weight.copy_(torch.arange(32.0).view(4, 8) / 32)
+        x = torch.ones(3, 8)
+        assert torch.allclose(PackedLinear(linear)(x), linear(x), atol=1e-6)
+
+
+# --- where it is left alone --------------------------------------------------------------------
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    if how == "no oneDNN":
+        monkeypatch.setattr(packing, "mkldnn_is_available", lambda: False)
+    elif how == "no operator":
+        monkeypatch.setattr(torch.ops, "mkldnn", object())
+    else:
+
+        class Other(PackedLinear):
+            def __init__(self, linear: Any, activation: str = "none") -> None:
+                torch.nn.Module.__init__(self)
+                if how == "refuses":
+                    raise RuntimeError("no primitive for this processor")
+                self.linear = linear
+
+            def forward(self, x: torch.Tensor) -> Any:
+                return self.linear(x) + 1.0  # wrong numbers
+
+        monkeypatch.setattr(packing, "PackedLinear", Other)
+
+
+@pytest.mark.parametrize("how", ["no oneDNN", "no operator", "refuses", "wrong numbers"])
+def test_without_the_operators_the_network_is_left_alone(
+    package: ModelDefinition, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    pixels = torch.ones(1, 3, 16, 16)
+    plain = load(package, torch.float32, monkeypatch, packed=False)
+    broken(monkeypatch, how)
+    network = load(package, torch.float32, monkeypatch, packed=True)
+    assert packed_layers(network) == 0
+    linear = [m for m in network.modules() if isinstance(m, Attention)]
+    assert linear and all(type(layer.qkv) is Linear for layer in linear)
+    with torch.no_grad():
+        assert torch.equal(network.embed_image(pixels), plain.embed_image(pixels))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_other_precisions_are_left_alone(
+    package: ModelDefinition, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    assert packed_layers(load(package, dtype, monkeypatch, packed=True)) == 0
+
+
+def test_the_trial_leaves_random_numbers_alone() -> None:
+    torch.manual_seed(0)
+    first = torch.rand(1)
+    torch.manual_seed(0)
+    packing._works(torch.float32)
+    assert torch.equal(torch.rand(1), first)
+
+
+@needs_operators
+def test_memory_is_not_taken_twice(package: ModelDefinition, tmp_path: Path) -> None:
+    with SafetensorsFile(package.weights) as file:
+        network = weights.load_network(file, package.network, dtype=torch.bfloat16)
+    kept = sum(p.numel() for name, p in network.named_parameters() if "blocks" in name)
+    norms = sum(p.numel() for name, p in network.named_parameters() if ".norm" in name)
+    # The plain weights of what was packed are gone.
+    assert kept <= norms

@@ -1,0 +1,135 @@
+"""One stretch for all of a raster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from osgeo import gdal
+
+from dlpk import sampling
+from dlpk.raster import Raster
+from dlpk.sampling import find_stretch
+from dlpk.stretch import Stretch, find_range
+from tests.harness import make_raster
+
+BYTE = (0.0, 255.0)
+
+
+def stretch_of(path: Path, data_range: tuple[float, float] = BYTE, how: str = "minmax") -> Stretch:
+    raster = Raster(path)
+    found = find_stretch(raster, range(raster.count), data_range, how)
+    assert found is not None
+    return found
+
+
+def test_bytes_stay_as_they_are(tmp_path: Path) -> None:
+    raster = Raster(make_raster(tmp_path / "s.tif"))
+    assert find_stretch(raster, [0], BYTE, "percent-clip") is None
+    assert find_stretch(raster, [0], (0.0, 1.0), "none") is None
+    found = find_stretch(raster, [0, 1], (0.0, 1.0), "minmax")
+    assert found is not None
+    # A dark picture stays dark.
+    assert (found.low.tolist(), found.high.tolist()) == ([0, 0], [255, 255])
+
+
+def test_extremes_are_those_of_all_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "SCAN_WINDOW", 64)
+    monkeypatch.setattr(sampling, "SAMPLE_SIDE", 8)
+    pixels = np.full((2, 150, 170), 500, np.uint16)
+    pixels[0, 149, 169], pixels[1, 77, 3] = 65535, 1
+    found = stretch_of(make_raster(tmp_path / "s.tif", pixels))
+    assert found.low.tolist() == [500, 1]
+    assert found.high.tolist() == [65535, 500]
+
+
+@pytest.mark.parametrize("way", ["whole", "overviews", "windows"])
+def test_percentiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    pixels = np.random.default_rng(0).permutation(200 * 300).reshape(1, 200, 300).astype(np.int32)
+    pixels[0, 0, :20] = 10**9  # a third of a thousandth
+    path = make_raster(tmp_path / "s.tif", pixels, options=["TILED=YES"])
+    if way == "overviews":
+        dataset = gdal.Open(str(path), gdal.GA_Update)
+        dataset.BuildOverviews("NEAREST", [2])
+        dataset = None
+    if way == "windows":
+        monkeypatch.setattr(sampling, "WHOLE_SAMPLE_PIXELS", 100)
+        monkeypatch.setattr(sampling, "SAMPLE_WINDOW", 32)
+    else:
+        monkeypatch.setattr(sampling, "SAMPLE_SIDE", 100)
+    found = stretch_of(path, how="percent-clip")
+    assert found.low[0] == pytest.approx(300, abs=250)
+    assert found.high[0] == pytest.approx(59700, abs=250)
+
+
+def test_windows_of_a_narrow_raster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "WHOLE_SAMPLE_PIXELS", 100)
+    pixels = np.arange(3 * 5000, dtype=np.uint16).reshape(1, 3, 5000)
+    found = stretch_of(make_raster(tmp_path / "s.tif", pixels), how="percent-clip")
+    assert found.low[0] < 200
+    assert found.high[0] > 14800
+
+
+def test_nothing_valid(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "s.tif", np.full((1, 9, 9), np.nan, np.float32))
+    for how in ("minmax", "percent-clip"):
+        found = stretch_of(path, how=how)
+        assert (found.low[0], found.high[0]) == (0, 1)
+        assert not found.apply(np.full((1, 2, 2), np.nan, np.float32)).any()
+
+
+def test_nodata_does_not_count(tmp_path: Path) -> None:
+    pixels = np.array([[[0, 100, 200, 65535]]], np.uint16)
+    for how in ("minmax", "percent-clip"):
+        found = stretch_of(make_raster(tmp_path / "s.tif", pixels, nodata=65535), how=how)
+        assert (found.low[0], found.high[0]) == (0, 200)
+        found = stretch_of(make_raster(tmp_path / "s.tif", pixels, nodata=0), how=how)
+        assert (found.low[0], found.high[0]) == (100, 65535)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pixels=st.sampled_from(["u1", "u2", "i2", "i4", "u4", "f4", "f8"]).flatmap(
+        lambda kind: hnp.arrays(kind, (2, 3, 4))
+    ),
+    data_range=st.sampled_from([BYTE, (0.0, 1.0), (-1.0, 1.0), (5.0, 5000.0)]),
+    how=st.sampled_from(["minmax", "percent-clip"]),
+)
+def test_any_values(pixels: np.ndarray, data_range: tuple[float, float], how: str) -> None:
+    if pixels.dtype.kind == "f":  # differences of the largest numbers are no numbers
+        pixels = np.where(np.abs(pixels) < 1e30, pixels, np.nan).astype(pixels.dtype)
+    ranges = [find_range(band, how) for band in pixels]
+    low, high = (np.array(ends, float) for ends in zip(*ranges))
+    before = pixels.copy()
+    with np.errstate(all="ignore"):
+        result = Stretch(low, high, data_range).apply(pixels)
+    np.testing.assert_array_equal(pixels, before)
+    assert result.dtype == (np.uint8 if data_range == BYTE else np.float32)
+    assert np.isfinite(result).all()
+    assert result.min() >= data_range[0]
+    assert result.max() <= data_range[1]
+    # The order of values is kept in every band.
+    for old, new in zip(pixels.reshape(2, -1), result.reshape(2, -1)):
+        known = np.isfinite(old)
+        order = np.argsort(old[known], kind="stable")
+        assert (np.diff(new[known][order].astype(float)) >= 0).all()
+
+
+def test_ends_become_ends() -> None:
+    stretch = Stretch(np.array([10.0]), np.array([20.0]), (-1.0, 1.0))
+    pixels = np.array([[[0, 10, 15, 20, 99]]], np.int32)
+    assert stretch.apply(pixels).tolist() == [[[-1, -1, 0, 1, 1]]]
+    flat = Stretch(np.array([7.0]), np.array([7.0]), BYTE)
+    assert flat.apply(np.full((1, 1, 2), 7, np.uint16)).tolist() == [[[0, 0]]]
+
+
+def test_large_integers_keep_their_difference() -> None:
+    # Single precision would not tell these apart.
+    base = 4_000_000_000
+    stretch = Stretch(np.array([float(base)]), np.array([base + 255.0]), BYTE)
+    pixels = (base + np.arange(256, dtype=np.uint64)).astype(np.uint32)[None, None]
+    assert stretch.apply(pixels)[0, 0].tolist() == list(range(256))

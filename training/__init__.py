@@ -1,0 +1,1 @@
+"""Training of the miniature CLIPSeg that the demo and the tests use."""
