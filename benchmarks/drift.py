@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from model_extension.clipseg.plan import make_plan
 
 from benchmarks.common import build_package, parser, report
 from builder.golden import golden_chips
 from dlpk.container import open_package
 from model_extension.clipseg.definition import read_definition
+from model_extension.clipseg.plan import make_plan
 from model_extension.clipseg.precision import DTYPES, available_precisions
 from model_extension.clipseg.segmenter import Segmenter
 
