@@ -77,13 +77,13 @@ def test_they_are_a_group() -> None:
 def test_what_turns_with_the_image_is_found_the_same(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segmenter.network, "encode", lambda pixels: [pixels])
+    monkeypatch.setattr(CLIPSeg, "encode", lambda network, pixels: [pixels])
 
-    def decode(activations: list[Tensor], embeddings: Tensor, grid: Any) -> Tensor:
+    def decode(network: Any, activations: list[Tensor], embeddings: Tensor, grid: Any) -> Tensor:
         brightness = activations[0].mean(1, keepdim=True)
         return torch.cat([brightness, -brightness], dim=1)
 
-    monkeypatch.setattr(segmenter.network, "decode", decode)
+    monkeypatch.setattr(CLIPSeg, "decode", decode)
     pixels = noise(40, 33)
     one = probabilities(segmenter, pixels, (0,))
     assert one.std() > 0.1

@@ -92,10 +92,11 @@ def probabilities(
 class Constant:
     """A network that finds the same everywhere, and counts the tiles it is shown."""
 
-    def __init__(self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tiles: list[int] = []
-        monkeypatch.setattr(segmenter.network, "encode", self.encode)
-        monkeypatch.setattr(segmenter.network, "decode", self.decode)
+        # On the class: undone, a patch of an object would hide later patches of its class.
+        monkeypatch.setattr(CLIPSeg, "encode", lambda network, pixels: self.encode(pixels))
+        monkeypatch.setattr(CLIPSeg, "decode", lambda network, *given: self.decode(*given))
 
     def encode(self, pixels: Tensor) -> list[Tensor]:
         self.tiles.append(len(pixels))
@@ -119,7 +120,7 @@ def test_what_is_the_same_everywhere_stays_so(
 ) -> None:
     padding = min(padding, (size - 1) // 2)
     with pytest.MonkeyPatch.context() as patch:
-        Constant(segmenter, patch)
+        Constant(patch)
         pixels = noise(rows + 2 * padding, columns + 2 * padding)
         found = probabilities(segmenter, pixels, size=size, padding=padding)
     assert found.shape == (2, rows, columns)
@@ -176,7 +177,7 @@ def test_pixels_of_any_type(segmenter: Segmenter, dtype: Any) -> None:
 def test_tiles_without_data_are_left_out(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    constant = Constant(segmenter, monkeypatch)
+    constant = Constant(monkeypatch)
     pixels = noise(40, 40)
     for corner, tiles in [(np.s_[0:0, 0:0], 0), (np.s_[0:1, 0:1], 1), (np.s_[:, :], 16)]:
         valid = np.zeros((40, 40), bool)
@@ -195,14 +196,12 @@ def test_tiles_without_data_are_left_out(
     assert (found[0] > 0).sum() == 12 * 12  # a tile without the padding behind the block
 
 
-def test_a_pixel_with_data_has_all_its_tiles(
-    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pixel_with_data_has_all_its_tiles(segmenter: Segmenter) -> None:
     pixels = noise(40, 40)
     valid = np.random.default_rng(1).random((40, 40)) < 0.01
     seen = np.where(valid, pixels, 0).astype(np.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        Constant(segmenter, patch)
+        Constant(patch)
         found = probabilities(segmenter, pixels, valid)
     inside = valid[4:-4, 4:-4]
     assert inside.any()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_extension.clipseg.errors import ArgumentError
+from model_extension.clipseg.network import CLIPSeg
 from model_extension.clipseg.plan import Concept
 from model_extension.clipseg.segmenter import Segmenter
 from model_extension.clipseg.templates import AERIAL, PAPER, TEMPLATES, choose_templates, fill
@@ -96,10 +97,13 @@ def test_every_sentence_is_embedded_once(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows: list[int] = []
-    embed = segmenter.network.embed_text
-    monkeypatch.setattr(
-        segmenter.network, "embed_text", lambda tokens: rows.append(len(tokens)) or embed(tokens)
-    )
+    embed = CLIPSeg.embed_text
+
+    def count(network: CLIPSeg, tokens: torch.Tensor) -> torch.Tensor:
+        rows.append(len(tokens))
+        return embed(network, tokens)
+
+    monkeypatch.setattr(CLIPSeg, "embed_text", count)
     segmenter.look_for([Concept(("a", "b")), Concept(("b",)), Concept(("c",))], templates=PAPER)
     assert sum(rows) == 3 * len(PAPER)
     rows.clear()
