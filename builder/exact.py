@@ -24,6 +24,7 @@ from model_extension.clipseg.weights import slots
 
 from .tensors import Tensors
 
+ROUNDED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 VOCABULARY = "clip.text_model.embeddings.token_embedding.weight"
 
 
@@ -38,6 +39,9 @@ class ExactNetwork:
         Sizes.
     where : str
         Name of the weights, for messages.
+    precision : str
+        ``fp64``; or ``fp16`` or ``bf16``: weights and what every layer returns are rounded to it,
+        much as on a device that computes in it, but the same on every machine.
 
     Raises
     ------
@@ -45,9 +49,16 @@ class ExactNetwork:
         A tensor is missing or of another shape.
     """
 
-    def __init__(self, tensors: Tensors, config: NetworkConfig, where: str) -> None:
+    def __init__(
+        self,
+        tensors: Tensors,
+        config: NetworkConfig,
+        where: str,
+        precision: str = "fp64",
+    ) -> None:
         check_tensors(config, {name: tensors.shape(name) for name in tensors.keys()}, where)
         self._tensors = tensors
+        self._kind = ROUNDED.get(precision)
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
@@ -61,14 +72,24 @@ class ExactNetwork:
         for _, blocks in towers:
             _share(list(blocks))
         self._slots = slots(network)
-        for prefix, blocks in towers:
-            for index, block in enumerate(blocks):
-                block.register_forward_pre_hook(partial(self._fill, f"{prefix}{index}."))
+        self._hooks = [
+            block.register_forward_pre_hook(partial(self._fill, f"{prefix}{index}."))
+            for prefix, blocks in towers
+            for index, block in enumerate(blocks)
+        ]
+        if self._kind is not None:
+            for module in network.modules():
+                module.register_forward_hook(partial(_round, self._kind))
         later = [prefix for prefix, _ in towers]
         if network.text is not None:
-            network.text.vocabulary.register_forward_pre_hook(self._look_up)
+            self._hooks.append(network.text.vocabulary.register_forward_pre_hook(self._look_up))
             later.append(VOCABULARY)
         self._fill_all(name for name in self._slots if not name.startswith(tuple(later)))
+
+    def close(self) -> None:
+        """Let go of the hooks: they and this object hold each other, and the memory, otherwise."""
+        for hook in self._hooks:
+            hook.remove()
 
     def embed_text(self, tokens: np.ndarray) -> np.ndarray:
         """Prompt embeddings from tokens.
@@ -103,8 +124,12 @@ class ExactNetwork:
             Shape (prompts, height, width), 0 to 1.
         """
         with torch.no_grad():
-            logits = self._network(torch.from_numpy(pixels[None]), torch.from_numpy(embeddings))
+            image, prompts = (torch.from_numpy(array) for array in (pixels[None], embeddings))
+            logits = self._network(self._rounded(image), self._rounded(prompts))
             return np.asarray(torch.sigmoid(logits[0]).numpy())
+
+    def _rounded(self, values: torch.Tensor) -> torch.Tensor:
+        return values if self._kind is None else values.to(self._kind).to(values.dtype)
 
     def _fill(self, prefix: str, *_: Any) -> None:
         self._fill_all(name for name in self._slots if name.startswith(prefix))
@@ -113,16 +138,20 @@ class ExactNetwork:
         """Read those rows of the vocabulary that occur, and renumber the tokens accordingly."""
         used, renumbered = torch.unique(tokens[0], return_inverse=True)
         rows = self._tensors.tensor(VOCABULARY)[used.numpy()]
-        layer.weight.data = torch.from_numpy(rows.astype(np.float64))
+        layer.weight.data = self._rounded(torch.from_numpy(rows.astype(np.float64)))
         return (renumbered,)
 
     def _fill_all(self, names: Iterable[str]) -> None:
         for name in names:
-            slot = self._slots[name]
             # Through numpy, since torch warns of read-only memory.
-            np.copyto(slot.target.numpy(), self._tensors.tensor(name))
-            if slot.scale != 1.0:
-                slot.target.mul_(slot.scale)
+            np.copyto(self._slots[name].numpy(), self._tensors.tensor(name))
+            if self._kind is not None:
+                self._slots[name].copy_(self._rounded(self._slots[name]))
+
+
+def _round(kind: torch.dtype, module: nn.Module, given: Any, result: Any) -> Any:
+    """Round what a module returns; a hook of torch."""
+    return result.to(kind).to(result.dtype) if isinstance(result, torch.Tensor) else result
 
 
 def _share(blocks: Sequence[nn.Module]) -> None:

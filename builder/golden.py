@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ STEPS = 10_000
 TOLERANCE = 0.01
 # Pixels per million that may fall on the other side of the threshold.
 FLIPPED_PER_MILLION = 1000
+LOWER_PRECISIONS = ("fp16", "bf16")
 
 
 def golden_chips(tile_size: int) -> np.ndarray:
@@ -70,7 +72,9 @@ def golden_prompts(prompts: Sequence[str], names: Sequence[str] | None) -> tuple
     return tuple(dict.fromkeys(candidates))[:MOST_PROMPTS]
 
 
-def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> None:
+def write_golden(
+    package: Path, emd: str, prompts: Sequence[str], threshold: float
+) -> dict[str, float]:
     """Run the package's network on the chips and store what comes out.
 
     Parameters
@@ -83,10 +87,19 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
         What to look for.
     threshold : float
         At which flipped pixels are counted.
+
+    Returns
+    -------
+    dict
+        Pixels per million that fall on the other side of the threshold in each lower precision.
     """
     definition = read_definition(str(package / emd), str(package))
     chips = golden_chips(definition.tile_size)
-    expected = _expected(definition, chips, prompts)
+    expected = _computed(definition, chips, prompts)
+    drift = {}
+    for name in LOWER_PRECISIONS:
+        found = _computed(definition, chips, prompts, name)
+        drift[name] = float(((found > threshold) != (expected > threshold)).mean() * 1e6)
     folder = package / "golden"
     folder.mkdir()
     _save(folder / "inputs.npy", chips)
@@ -104,16 +117,41 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
     }
     text = json.dumps(content, indent=2) + "\n"
     (folder / "golden.json").write_bytes(text.encode("ascii"))
+    return drift
 
 
-def _expected(definition: ModelDefinition, chips: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
-    """Probabilities in double precision, shape (chips, prompts, tile_size, tile_size)."""
+def proven_precisions(drift: Mapping[str, float]) -> list[str]:
+    """Precisions that ``precision=auto`` may choose.
+
+    Parameters
+    ----------
+    drift : mapping
+        From `write_golden`.
+
+    Returns
+    -------
+    list of str
+        ``fp32``, and those that move at most `FLIPPED_PER_MILLION` pixels across the threshold.
+    """
+    return ["fp32", *(name for name, flips in drift.items() if flips <= FLIPPED_PER_MILLION)]
+
+
+def _computed(
+    definition: ModelDefinition,
+    chips: np.ndarray,
+    prompts: Sequence[str],
+    precision: str = "fp64",
+) -> np.ndarray:
+    """Probabilities, shape (chips, prompts, tile_size, tile_size)."""
+    # Here, since torch takes a second to import.
     from model_extension.clipseg.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
 
     from .exact import ExactNetwork
 
-    with SafetensorsFile(definition.weights) as weights:
-        network = ExactNetwork(weights, definition.network, definition.weights)
+    with ExitStack() as stack:
+        weights = stack.enter_context(SafetensorsFile(definition.weights))
+        network = ExactNetwork(weights, definition.network, definition.weights, precision)
+        stack.callback(network.close)
         if definition.prompt_names is None:
             tokenizer = Tokenizer.from_folder(definition.folder)
             tokens, _ = tokenizer.batch(prompts, definition.network.context)

@@ -24,7 +24,7 @@ from schemas.manifest import validate_manifest
 from .archive import write_zip
 from .emd import FUNCTION_FILE, WEIGHTS_FILE, emd_bytes, model_definition, network_settings
 from .errors import BuildError, SourceError
-from .golden import golden_prompts, write_golden
+from .golden import golden_prompts, proven_precisions, write_golden
 from .manifest import MANIFEST_FILE, file_hash, manifest_bytes, weights_record
 from .options import PRECISIONS, Options
 from .provenance import Licence, licences_of, licences_text
@@ -210,7 +210,9 @@ def _fill(package: Path, options: Options, title: str, stem: str) -> tuple[str, 
     prompts = golden_prompts(
         parse_prompts(own["Prompt"]) if own["Prompt"] else (), own.get("PromptNames")
     )
-    write_golden(package, emd.name, prompts, parts.definition["Threshold"])
+    drift = write_golden(package, emd.name, prompts, parts.definition["Threshold"])
+    own["Precisions"] = proven_precisions(drift)
+    emd.write_bytes(emd_bytes(parts.definition))
     (package / "LICENSES.md").write_bytes(licences_text(parts.licences).encode("utf-8"))
     (package / MANIFEST_FILE).write_bytes(
         manifest_bytes(

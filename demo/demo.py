@@ -2,7 +2,7 @@
 
 Builds a package from the miniature weights, validates it, classifies a Sentinel-2 scene with two
 prompts, compares the result with a reference that was made from bands the model never sees, and
-draws it.
+draws it. Then the same scene once more, with an expression and with a wood as an image prompt.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import dlpk
+from dlpk.likeness import from_windows, parse_window
 from dlpk.picture import draw
 from dlpk.raster import Raster
 from dlpk.score import score
@@ -20,6 +21,9 @@ SCENE = HERE / "scene.tif"
 REFERENCE = HERE / "reference.tif"
 # Prompt to its value in the reference. Rules: see demo/README.md.
 TRUE_VALUES = {"water": 1, "vegetation": 2}
+# An expression, and a wood in the scene that shows what to look for.
+EXPRESSION = "shore = water{+60m} NOT water"
+WOOD = "woods like this=441130,4167860,441430,4168660"
 
 
 def main(folder: Path) -> int:
@@ -55,6 +59,19 @@ def main(folder: Path) -> int:
     print(f"{'prompt':12} {'IoU':>6} {'precision':>10} {'recall':>7}")
     for line in score(result, REFERENCE, values):
         print(f"{line.name:12} {line.iou:6.3f} {line.precision:10.3f} {line.recall:7.3f}")
+
+    richer = dlpk.classify(
+        package,
+        SCENE,
+        folder / "prompts.tif",
+        prompt=EXPRESSION,
+        like=from_windows([parse_window(WOOD)]),
+        quiet=False,
+    )
+    title = "Miniature CLIPSeg (for demonstration): an expression, and a wood as image prompt"
+    picture = draw(Raster(SCENE), richer.path, richer.legend, folder / "prompts.png", title=title)
+    print(f"\nclassified  {SCENE} for {EXPRESSION!r} and {WOOD!r}")
+    print(f"drew        {picture}")
     return 0
 
 

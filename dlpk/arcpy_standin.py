@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from .devices import CPU, free_device
@@ -39,6 +39,51 @@ class StandIn(ModuleType):
             f"{self.__name__}.{name} is not part of the stand-in for arcpy that runs functions "
             "outside ArcGIS; run this function in ArcGIS, or do without it"
         )
+
+
+def whole_raster(path: str) -> Any:
+    """A raster as ``arcpy.RasterToNumPyArray`` gives it: (bands, rows, columns), or without bands.
+
+    Raises
+    ------
+    RuntimeError
+        It cannot be read.
+    """
+    from osgeo import gdal
+
+    return gdal.Open(path).ReadAsArray()
+
+
+def coordinate_system(item: Any) -> SimpleNamespace:
+    """What functions ask of ``arcpy.SpatialReference``: kind, name, code and unit.
+
+    Parameters
+    ----------
+    item : int or str
+        EPSG code, or well-known text.
+
+    Raises
+    ------
+    RuntimeError
+        There is no such system.
+    """
+    from osgeo import osr
+
+    osr.UseExceptions()
+    system = osr.SpatialReference()
+    if isinstance(item, int) or str(item).isdigit():
+        system.ImportFromEPSG(int(item))
+    else:
+        system.ImportFromWkt(str(item))
+    code = system.GetAuthorityCode(None)
+    geographic = bool(system.IsGeographic())
+    return SimpleNamespace(
+        type="Geographic" if geographic else "Projected",
+        name=system.GetName(),
+        factoryCode=int(code) if code and code.isdigit() else 0,
+        metersPerUnit=0.0 if geographic else system.GetLinearUnits(),
+        linearUnitName="" if geographic else system.GetLinearUnitsName(),
+    )
 
 
 @contextmanager
@@ -108,6 +153,16 @@ def _modules(message: Callable[[str, str], None], device: int) -> dict[str, Modu
 
         return add
 
+    def spatial_reference(item: Any = None, *rest: Any, **named: Any) -> Any:
+        return coordinate_system(item)
+
+    def raster_to_array(in_raster: Any, *rest: Any, **named: Any) -> Any:
+        if rest or named:
+            raise TypeError(
+                "the stand-in for arcpy reads whole rasters: RasterToNumPyArray(path), nothing more"
+            )
+        return whole_raster(str(in_raster))
+
     vars(util).update(get_available_device=get_available_device)
     vars(ia).update(util=util)
     vars(arcpy).update(
@@ -116,5 +171,7 @@ def _modules(message: Callable[[str, str], None], device: int) -> dict[str, Modu
         AddMessage=say("message"),
         AddWarning=say("warning"),
         AddError=say("error"),
+        SpatialReference=spatial_reference,
+        RasterToNumPyArray=raster_to_array,
     )
     return {"arcpy": arcpy, "arcpy.env": env, "arcpy.ia": ia, "arcpy.ia.util": util}

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from osgeo import gdal
 
 from .container import Package, open_package
 from .devices import device_number
-from .errors import ArgumentsError
+from .errors import ArgumentsError, DlpkError
 from .extent import Extent
+from .likeness import Likeness, examples_folder, write_examples
 from .mosaic import check_not_input, mosaic, mosaic_label
-from .output import check_output, tiff_tile
+from .output import check_output
 from .phases import check_tool
 from .raster import Raster
 from .result import Classified
 from .run import Run
 from .settings import Settings
 from .surroundings import Say, print_message, surroundings
+from .writing import open_journal, write_result
 
 # The block cache of GDAL in bytes.
 SMALLEST_CACHE, LARGEST_CACHE = 8 << 20, 256 << 20
@@ -39,6 +40,9 @@ def classify(
     cell_size: float | None = None,
     settings: Settings | None = None,
     debug_block: str | Path | None = None,
+    like: Sequence[Likeness] = (),
+    resume: bool = False,
+    cog: bool = False,
     quiet: bool = True,
     say: Say | None = None,
 ) -> Classified:
@@ -67,6 +71,14 @@ def classify(
         Choices where ArcGIS's behaviour is not documented.
     debug_block : path, optional
         Folder that the inputs of a failing call are kept in.
+    like : sequence of Likeness
+        Places in the raster that show what to look for, for packages with the argument
+        ``image_prompt``: see `dlpk.likeness`. The examples are kept in a folder beside `out`.
+    resume : bool
+        Keep finished blocks in a journal beside `out`, and go on from the one that a run that was
+        killed has left there. The result is the same, byte by byte.
+    cog : bool
+        Write a Cloud Optimized GeoTIFF.
     quiet : bool
         No progress bar.
     say : callable, optional
@@ -100,19 +112,38 @@ def classify(
         check_tool(opened)
         for name in names:
             check_not_input(name, target)
-        source = Raster(
-            mosaic(names, stack, chosen.resampling),
-            extent=area,
-            cell_size=cell_size,
-            resampling=chosen.resampling,
-            label=mosaic_label(names),
-        )
+        described: dict[str, Any] = {
+            "path": mosaic(names, stack, chosen.resampling),
+            "cell_size": cell_size,
+            "resampling": chosen.resampling,
+            "label": mosaic_label(names),
+        }
+        source = Raster(extent=area, **described)
+        if like:
+            examples = write_examples(
+                like, source, described, opened.emd, chosen.stretch, examples_folder(target)
+            )
+            given["image_prompt"] = ", ".join(filter(None, [given.get("image_prompt"), examples]))
+        if given.get("image_prompt"):
+            # Who shows what to look for does not mean the default words as well.
+            given.setdefault("text_prompt", "")
         bare = chosen.search_path == "bare"
         stack.enter_context(surroundings(opened, say or print_message, device=number, bare=bare))
         stack.enter_context(block_cache())
         run = Run.start(opened, source, given, number, chosen)
         gdal.SetCacheMax(cache_bytes(run))
-        return run.write(target, quiet=quiet, debug_block=kept)
+        journal = None
+        if resume:
+            journal = stack.enter_context(closing(open_journal(target, run, names, cog=cog)))
+        try:
+            return write_result(
+                run, target, quiet=quiet, debug_block=kept, journal=journal, cog=cog
+            )
+        except DlpkError as error:
+            if not journal:
+                raise
+            hint = f"{len(journal)} finished blocks are kept: the same command goes on from there"
+            raise type(error)(f"{error}\n  {hint}") from error
 
 
 @contextmanager
@@ -133,16 +164,13 @@ def cache_bytes(run: Run) -> int:
     """What reading and writing blocks needs, and no more.
 
     Where the file is stored in strips that is a row of blocks: each strip is decoded once then,
-    not once per block. The same holds for tiles of the result that several blocks make up.
+    not once per block. Tiles of the result never wait in the cache.
     """
     raster, wanted = run.raster, run.configuration
     side = raster.dataset.GetRasterBand(1).GetBlockSize()
     columns = min(raster.dataset.RasterXSize, wanted.tx + 2 * wanted.padding + 2 * side[0])
     rows = wanted.ty + 2 * wanted.padding + 2 * side[1]
     needed = columns * rows * (raster.dataset.RasterCount + 1) * raster.dtype.itemsize
-    if wanted.tx % tiff_tile(wanted.tx) or wanted.ty % tiff_tile(wanted.ty):
-        pixel = run.info.bands * np.dtype(run.info.pixel_type).itemsize
-        needed += raster.width * (wanted.ty + 2 * tiff_tile(wanted.ty)) * pixel
     return int(min(LARGEST_CACHE, max(SMALLEST_CACHE, needed)))
 
 

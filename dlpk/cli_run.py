@@ -39,6 +39,19 @@ def add_classify(commands: Any) -> None:
         metavar="NAME=VALUE",
         help="an argument of the function, such as threshold=0.4; may be repeated",
     )
+    classify.add_argument(
+        "--like",
+        action="append",
+        default=[],
+        metavar="NAME=XMIN,YMIN,XMAX,YMAX",
+        help="a part of the raster that shows what to look for; may be repeated",
+    )
+    classify.add_argument(
+        "--like-layer",
+        metavar="FILE",
+        help="polygons around what to look for, one class per value of a field",
+    )
+    classify.add_argument("--like-field", metavar="FIELD", help="the field of --like-layer")
     add_device(classify)
     classify.add_argument(
         "--extent",
@@ -71,6 +84,13 @@ def add_classify(commands: Any) -> None:
     classify.add_argument(
         "--debug-block", metavar="FOLDER", help="keep the inputs of a failing call, for replay"
     )
+    classify.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep a journal of finished blocks beside the result; repeated after a run was "
+        "killed, the same command goes on from there",
+    )
+    classify.add_argument("--cog", action="store_true", help="write a Cloud Optimized GeoTIFF")
     classify.add_argument("--png", metavar="OUT.png", help="also draw scene, classes and legend")
     classify.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
 
@@ -227,6 +247,9 @@ def _classify_all(options: argparse.Namespace) -> int:
                     cell_size=options.cell_size,
                     settings=settings,
                     debug_block=options.debug_block,
+                    like=_likenesses(options, rasters),
+                    resume=options.resume,
+                    cog=options.cog,
                     quiet=options.quiet,
                     say=print_warnings if options.quiet else print_message,
                 )
@@ -257,6 +280,25 @@ def _jobs(options: argparse.Namespace) -> list[tuple[list[str], str]]:
     if options.png:
         raise ArgumentsError("--png draws one result; classify the images one at a time for it")
     return item_jobs(names, Path(out))
+
+
+def _likenesses(options: argparse.Namespace, rasters: list[str]) -> list[Any]:
+    """The places that ``--like`` and ``--like-layer`` name."""
+    from contextlib import ExitStack
+
+    from .errors import ArgumentsError
+    from .likeness import from_layer, from_windows, parse_window
+    from .mosaic import mosaic
+    from .raster import Raster
+
+    found = from_windows([parse_window(text) for text in options.like])
+    if options.like_layer:
+        with ExitStack() as stack:
+            raster = Raster(mosaic(rasters, stack, "bilinear"))
+            found += from_layer(options.like_layer, raster, options.like_field)
+    elif options.like_field:
+        raise ArgumentsError("--like-field goes with --like-layer")
+    return found
 
 
 def _draw(options: argparse.Namespace, rasters: list[str], result: Any, resampling: str) -> None:

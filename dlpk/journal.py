@@ -8,8 +8,8 @@ records in the order of an uninterrupted run, so that both come out byte by byte
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import os
 import struct
 import time
@@ -29,6 +29,7 @@ BLOCK, HEADER = b"BLOK", b"HEAD"
 # A finished block may be lost to a power cut for this long; a kill loses none.
 SYNC_SECONDS = 5.0
 LEVEL = 1
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 
 
 class Journal:
@@ -52,25 +53,37 @@ class Journal:
         self.identity = json.dumps(dict(identity), sort_keys=True)
         self._places: dict[int, tuple[int, int]] = {}
         self._synced = time.monotonic()
+        # Whether the file says which run it is of; one that was cut before that holds nothing.
+        self._told = False
         try:
-            fresh = not path.exists() or path.stat().st_size < len(MAGIC) + RECORD.size
-            self._file: BinaryIO = path.open("w+b" if fresh else "r+b")
-            if fresh:
-                self._file.write(MAGIC)
-                self._append(HEADER, 0, self.identity.encode("utf-8"))
-                self._sync()
-            else:
-                try:
-                    self._recover()
-                except BaseException:
-                    self._file.close()
-                    raise
+            # Never emptied on opening: it may be another run's.
+            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | BINARY), "r+b")
         except OSError as error:
             raise JournalError(f"the journal {path} cannot be used: {error}") from error
+        try:
+            self._begin()
+        except OSError as error:
+            self._file.close()
+            raise JournalError(f"the journal {path} cannot be used: {error}") from error
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self) -> None:
+        _lock(self._file, self.path)
+        self._recover()
+        if self._told:
+            return
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(MAGIC)
+        self._append(HEADER, 0, self.identity.encode("utf-8"))
+        self._sync()
 
     def _recover(self) -> None:
         """Read the records that are whole and cut off what follows them."""
-        if self._file.read(len(MAGIC)) != MAGIC:
+        begun = self._file.read(len(MAGIC))
+        if begun != MAGIC[: len(begun)]:
             raise JournalError(f"{self.path} is not a journal of dlpk: remove or rename it")
         whole = self._file.tell()
         while True:
@@ -80,7 +93,7 @@ class Journal:
             kind, number, place, length = record
             if kind == HEADER:
                 self._check_identity(place, length)
-            else:
+            elif self._told:
                 self._places[number] = (place, length)
             whole = self._file.tell()
         self._file.seek(whole)
@@ -102,6 +115,7 @@ class Journal:
     def _check_identity(self, place: int, length: int) -> None:
         self._file.seek(place)
         found = self._file.read(length).decode("utf-8", "replace")
+        self._told = True
         if found == self.identity:
             return
         ours, theirs = json.loads(self.identity), json.loads(found)
@@ -119,23 +133,24 @@ class Journal:
         """Number of finished blocks."""
         return len(self._places)
 
-    def add(self, number: int, pixels: np.ndarray) -> None:
+    def add(self, number: int, *arrays: np.ndarray) -> None:
         """Keep a finished block.
 
         Parameters
         ----------
         number : int
             Its place in the order of blocks.
-        pixels : ndarray
-            Shape (bands, rows, columns).
+        *arrays : ndarray
+            What is to be kept of it, such as its pixels and its mask.
 
         Raises
         ------
         JournalError
             For example when the disk is full.
         """
-        head = json.dumps({"dtype": pixels.dtype.str, "shape": pixels.shape}).encode("ascii")
-        data = struct.pack("<I", len(head)) + head + np.ascontiguousarray(pixels).tobytes()
+        kinds = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
+        head = json.dumps(kinds).encode("ascii")
+        data = b"".join([struct.pack("<I", len(head)), head, *map(_bytes, arrays)])
         try:
             self._file.seek(0, os.SEEK_END)
             place, length = self._append(BLOCK, number, zlib.compress(data, LEVEL))
@@ -146,15 +161,19 @@ class Journal:
             raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
         self._places[number] = (place, length)
 
-    def read(self, number: int) -> np.ndarray:
-        """A finished block, shape (bands, rows, columns)."""
+    def read(self, number: int) -> tuple[np.ndarray, ...]:
+        """The arrays of a finished block, as they were kept."""
         place, length = self._places[number]
         self._file.seek(place)
         data = zlib.decompress(self._file.read(length))
         (size,) = struct.unpack_from("<I", data)
-        head = json.loads(data[4 : 4 + size])
-        pixels = np.frombuffer(data, np.dtype(head["dtype"]), offset=4 + size)
-        return pixels.reshape(head["shape"])
+        start, arrays = 4 + size, []
+        for kind in json.loads(data[4:start]):
+            dtype, shape = np.dtype(kind["dtype"]), tuple(kind["shape"])
+            count = math.prod(shape)
+            arrays.append(np.frombuffer(data, dtype, count, start).reshape(shape))
+            start += count * dtype.itemsize
+        return tuple(arrays)
 
     def _append(self, kind: bytes, number: int, data: bytes) -> tuple[int, int]:
         self._file.write(RECORD.pack(kind, number, len(data), zlib.crc32(data)))
@@ -177,6 +196,15 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
+def journal_path(target: Path) -> Path:
+    """The journal of a run that writes this file."""
+    return target.with_name(target.name + ".journal")
+
+
+def _bytes(array: np.ndarray) -> bytes:
+    return np.ascontiguousarray(array).tobytes()
+
+
 def file_identity(path: str) -> dict[str, Any]:
     """What tells an input file from a changed one: its name, size and time of change."""
     try:
@@ -190,6 +218,17 @@ def file_identity(path: str) -> dict[str, Any]:
     }
 
 
-def text_hash(text: str) -> str:
-    """SHA-256 of a text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep other runs away from a journal until the file is closed or the process ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: its files cannot be removed while they are open
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise JournalError(
+            f"the journal {path} is in use: another run is writing the same result"
+        ) from error
+    except OSError:  # a file system without locks
+        return

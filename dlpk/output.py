@@ -16,10 +16,12 @@ import numpy as np
 from osgeo import gdal
 
 from .attribute_table import attribute_table, write_colors, write_vat
+from .cog import rearrange
 from .errors import OutputError
 from .gdal_files import collecting_failures
 from .legend import LegendEntry
 from .raster import Raster
+from .tile_writer import TileWriter
 
 GDAL_TYPES = {
     "u1": gdal.GDT_Byte,
@@ -38,6 +40,7 @@ SMALLEST_TILE = 64
 LARGEST_TILE = 512
 DEFAULT_TILE = 256
 SMALLEST_OVERVIEW = 256
+SCRATCH_PREFIX = ".dlpk-"
 
 
 class OutputRaster:
@@ -61,6 +64,11 @@ class OutputRaster:
         Width and height of the blocks that will be written.
     tags : mapping
         Provenance, stored as metadata.
+    cog : bool
+        Arrange the finished file as a Cloud Optimized GeoTIFF.
+    scratch : str, optional
+        Name of the hidden folder beside `path` that the file is written in. What a killed run left
+        there is removed; without a name, every run has a new folder.
 
     Raises
     ------
@@ -80,29 +88,32 @@ class OutputRaster:
         band_names: Sequence[str],
         tile: tuple[int, int],
         tags: Mapping[str, str],
+        cog: bool = False,
+        scratch: str | None = None,
     ) -> None:
         self.path = check_output(path)
+        self.cog = cog
         self.dtype = np.dtype(pixel_type)
         self.nodata = nodata
         self.legend = legend
         self.counts: dict[int, int] = {}
         self._collisions = 0
         self._dataset: Any = None
+        self._tiles: Any = None
         try:
-            # A short prefix: the file's own name may be as long as names can be.
-            self._folder = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=self.path.parent))
+            self._folder = _scratch_folder(self.path.parent, scratch)
         except OSError as error:
             raise OutputError(
                 f"the folder {self.path.parent} cannot be written to: {error.strerror}"
             ) from error
         self._file = self._folder / self.path.name
-        floating = pixel_type.startswith("f")
+        width, height = (tiff_tile(side) for side in tile)
         options = [
             "TILED=YES",
-            f"BLOCKXSIZE={tiff_tile(tile[0])}",
-            f"BLOCKYSIZE={tiff_tile(tile[1])}",
+            f"BLOCKXSIZE={width}",
+            f"BLOCKYSIZE={height}",
             "COMPRESS=DEFLATE",
-            f"PREDICTOR={3 if floating else 2}",
+            f"PREDICTOR={3 if pixel_type.startswith('f') else 2}",
             "INTERLEAVE=BAND",
             "BIGTIFF=IF_SAFER",
         ]
@@ -112,6 +123,7 @@ class OutputRaster:
                 str(self._file), raster.width, raster.height, bands, GDAL_TYPES[pixel_type], options
             )
             self._describe(raster, nodata, band_names, tags)
+            self._tiles = TileWriter(self._dataset, width, height)
         except (RuntimeError, UnicodeError) as error:
             self._discard()
             raise OutputError(f"{self.path} cannot be written: {error}") from error
@@ -163,7 +175,7 @@ class OutputRaster:
         if self.dtype == np.int8:
             pixels = pixels.astype(np.int16)
         try:
-            self._dataset.WriteArray(np.ascontiguousarray(pixels), column, row)
+            self._tiles.write(column, row, pixels)
         except RuntimeError as error:
             raise self._failure(error) from error
         if self.legend:
@@ -200,6 +212,8 @@ class OutputRaster:
             problems = self._close()
             if problems:
                 raise OSError(problems[0])
+            if self.cog:
+                rearrange(self._file, floating=self.dtype.kind == "f")
             _check_complete(self._file)
             if self.legend:
                 write_vat(self._folder, self._file.name, self.legend, self.counts)
@@ -224,7 +238,7 @@ class OutputRaster:
     def _close(self) -> list[str]:
         """Close the file; returns what went wrong."""
         with collecting_failures() as problems:
-            self._dataset = None
+            self._dataset = self._tiles = None
         return problems
 
     def _publish(self) -> None:
@@ -289,11 +303,21 @@ def check_output(path: str | Path) -> Path:
 def tiff_tile(side: int) -> int:
     """Side of the TIFF's tiles for blocks of this side.
 
-    A block is made of whole tiles where TIFF allows it, so that every tile is compressed and
-    written once.
+    A block is made of whole tiles where TIFF allows it, so that none has to wait for its
+    neighbours.
     """
     sides = range(LARGEST_TILE, SMALLEST_TILE - 1, -TIFF_UNIT)
     return next((tile for tile in sides if side % tile == 0), DEFAULT_TILE)
+
+
+def _scratch_folder(parent: Path, name: str | None) -> Path:
+    if name is None:
+        # A short prefix: the file's own name may be as long as names can be.
+        return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=parent))
+    folder = parent / f"{SCRATCH_PREFIX}{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def _overview_levels(width: int, height: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 Task = TypeVar("Task")
@@ -43,7 +44,10 @@ class Pipeline(Generic[Task, Given, Made]):
         self._read = read
         self._compute = compute
         self._write = write
+        # Nobody goes on, because nothing can be written any more.
         self._stop = threading.Event()
+        # Nothing more is read; what was computed is still written.
+        self._halt = threading.Event()
         self._failure: BaseException | None = None
         self._ready: queue.Queue[tuple[Task, Given] | None] = queue.Queue(DEPTH)
         self._done: queue.Queue[tuple[Task, Made] | None] = queue.Queue(DEPTH)
@@ -60,7 +64,8 @@ class Pipeline(Generic[Task, Given, Made]):
         Raises
         ------
         BaseException
-            What the first failing stage raised; the others have stopped by then.
+            What the first failing stage raised; the others have stopped by then, and what was
+            computed before is written unless it is writing that failed.
         """
         threads = [
             threading.Thread(target=self._reader, args=(tasks,), name="dlpk-reader", daemon=True),
@@ -80,13 +85,12 @@ class Pipeline(Generic[Task, Given, Made]):
                 _put(self._done, (task, made), self._stop)
                 del made
                 finished(task)
-            _put(self._done, None, self._stop)
         except _StoppedError:
             pass
         except BaseException as error:
             self._fail(error)
-        if self._failure is not None:
-            self._stop.set()
+        self._halt.set()
+        _end(self._done, self._stop)
         for thread in threads:
             thread.join()
         if self._failure is not None:
@@ -95,12 +99,12 @@ class Pipeline(Generic[Task, Given, Made]):
     def _reader(self, tasks: Iterable[Task]) -> None:
         try:
             for task in tasks:
-                _put(self._ready, (task, self._read(task)), self._stop)
-            _put(self._ready, None, self._stop)
+                _put(self._ready, (task, self._read(task)), self._halt)
         except _StoppedError:
-            pass
+            return
         except BaseException as error:
             self._fail(error)
+        _end(self._ready, self._halt)
 
     def _writer(self) -> None:
         try:
@@ -114,11 +118,12 @@ class Pipeline(Generic[Task, Given, Made]):
             pass
         except BaseException as error:
             self._fail(error)
+            self._stop.set()
+            self._halt.set()
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
             self._failure = error
-        self._stop.set()
 
 
 def _get(source: queue.Queue[Item], stop: threading.Event) -> Item:
@@ -138,6 +143,12 @@ def _put(target: queue.Queue[Item], item: Item, stop: threading.Event) -> None:
         except queue.Full:
             continue
     raise _StoppedError
+
+
+def _end(target: queue.Queue[Item | None], stop: threading.Event) -> None:
+    """Tell the next stage that nothing follows."""
+    with suppress(_StoppedError):
+        _put(target, None, stop)
 
 
 class _StoppedError(Exception):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from .answers import Configuration, OutputInfo
 from .arguments import argument_scalars
@@ -19,7 +18,6 @@ from .described import (
     COMPOSITE,
     check_place,
     choose_bands,
-    choose_nodata,
     dataset_metadata,
     output_template,
     raster_info,
@@ -27,16 +25,12 @@ from .described import (
 )
 from .errors import DlpkError, FunctionError, OutputError
 from .function import function_path, load_class
-from .output import OutputRaster
 from .phases import initialize, make, model_argument, validation_phase
-from .pipeline import Pipeline
 from .raster import Raster
 from .request import Call, Request, save_call
-from .result import Classified
 from .sampling import find_stretch
 from .settings import Settings
 from .stretch import Stretch
-from .tags import band_names, result_legend, result_tags
 
 AS_TEXT = (
     "arguments are handed over as text, as from the table in the tool's dialog; "
@@ -182,67 +176,6 @@ class Run:
         wanted = self.configuration
         return BlockGrid(self.raster.width, self.raster.height, wanted.tx, wanted.ty, wanted.fixed)
 
-    def write(self, target: Path, *, quiet: bool, debug_block: Path | None = None) -> Classified:
-        """Process all blocks and write the result.
-
-        Parameters
-        ----------
-        target : Path
-            GeoTIFF to write.
-        quiet : bool
-            No progress bar.
-        debug_block : Path, optional
-            Folder that the call is kept in if one fails.
-
-        Returns
-        -------
-        Classified
-        """
-        legend = result_legend(self)
-        nodata = choose_nodata(self.info, legend, self.settings.nodata)
-        with OutputRaster(
-            target,
-            self.raster,
-            bands=self.info.bands,
-            pixel_type=self.info.pixel_type,
-            nodata=nodata,
-            legend=legend,
-            band_names=band_names(self),
-            tile=(self.configuration.tx, self.configuration.ty),
-            tags=result_tags(self),
-        ) as output:
-            stages: Pipeline[Block, Read, tuple[np.ndarray, np.ndarray]] = Pipeline(
-                self.read,
-                lambda block, read: trimmed(block, *self.answer(block, read, debug_block)),
-                lambda block, made: output.write(block.column, block.row, *made),
-            )
-            with self._progress(quiet) as megapixels:
-                stages.run(
-                    self.grid.blocks(self.settings.block_order),
-                    lambda block: megapixels.update(block.used_width * block.used_height / 1e6),
-                )
-            output.finish()
-        return Classified(
-            path=target,
-            width=self.raster.width,
-            height=self.raster.height,
-            bands=self.info.bands,
-            legend=tuple(legend),
-            counts=dict(output.counts),
-            arguments=dict(self.scalars),
-        )
-
-    def _progress(self, quiet: bool) -> Any:
-        return tqdm(
-            total=self.raster.width * self.raster.height / 1e6,
-            unit="Mpx",
-            desc="classify",
-            # Only people want a moving bar; logs and pipes stay clean.
-            disable=True if quiet else None,
-            bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
-            "[{elapsed}<{remaining}, {rate_fmt}]",
-        )
-
     def process(
         self, block: Block, debug_block: Path | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -293,10 +226,8 @@ class Run:
         self, block: Block, read: Read, debug_block: Path | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Have the function process what was read; see `process`."""
-        padding = self.configuration.padding
-        rows, columns = (slice(padding, padding + side) for side in (block.height, block.width))
         # Before the call: the function may write into its arrays.
-        covered = read.mask[:, rows, columns] > 0
+        covered = self.inside(block, read.mask) > 0
         valid = covered.all(axis=0) if self.settings.valid_pixels == "all-bands" else covered.any(0)
         function = self.functions[self._worker(block)]
         request = kept = None
@@ -313,6 +244,11 @@ class Run:
         if mask is None:  # "simply use inherited NoData"
             mask = np.broadcast_to(valid, pixels.shape).astype(np.uint8)
         return pixels, mask
+
+    def inside(self, block: Block, padded: np.ndarray) -> np.ndarray:
+        """The part of what was read that is not padding, shape (bands, rows, columns)."""
+        padding = self.configuration.padding
+        return padded[:, padding : padding + block.height, padding : padding + block.width]
 
     def request(self, block: Block, read: Read, function: Function) -> Request:
         """The call for a block: what it needs of the raster is up to ``selectRasters``."""
@@ -376,12 +312,6 @@ class Run:
         except OutputError as error:
             return [*lines, str(error)]
         return [*lines, f"the call is kept, repeat it with: dlpk replay {debug_block}"]
-
-
-def trimmed(block: Block, pixels: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of an answer that lies in the raster."""
-    inside = (slice(None), slice(block.used_height), slice(block.used_width))
-    return pixels[inside], mask[inside]
 
 
 def _copied(value: Any) -> Any:

@@ -28,6 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "resampling": ("bilinear", "nearest", "cubic", "average"),
     "valid_pixels": ("any-band", "all-bands"),
     "nodata": ("free", "declared"),
+    "empty_blocks": ("skip", "ask"),
 }
 RANGES: dict[str, tuple[int, int]] = {"default_block": (1, 1 << 15), "workers": (1, 64)}
 
@@ -78,6 +79,9 @@ class Settings:
     nodata : str
         The NoData value of the result: ``free`` takes the declared one unless a class has it,
         ``declared`` takes it in any case, so that a class may become NoData.
+    empty_blocks : str
+        Blocks that hold no data at all: ``skip`` makes them NoData without calling the function,
+        where the result has a NoData value; ``ask`` calls it as for any other.
     default_block : int
         Side in pixels of blocks when a function gives no ``tx`` and ``ty``.
     workers : int
@@ -98,6 +102,7 @@ class Settings:
     resampling: str = "bilinear"
     valid_pixels: str = "any-band"
     nodata: str = "free"
+    empty_blocks: str = "skip"
     default_block: int = 512
     workers: int = 1
 

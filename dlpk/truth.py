@@ -128,6 +128,7 @@ def _from_raster(source: Any, target: Any, classes: Sequence[str], labels: str |
 
 
 def _class_values(band: Any, classes: Sequence[str]) -> list[int]:
+    band.GetMetadata()  # has GDAL 3.6 read the file beside a TIFF, which holds the names
     names = [str(name).casefold() for name in band.GetCategoryNames() or ()]
     if all(name.casefold() in names for name in classes):
         return [names.index(name.casefold()) for name in classes]

@@ -44,10 +44,10 @@ def test_every_parameter_is_filled_once(refined: bool) -> None:
         for parameter in network.parameters():
             parameter.zero_()
         for slot in slots(network).values():
-            slot.target.add_(1)
+            slot.add_(1)
     assert all(bool((parameter == 1).all()) for parameter in network.parameters())
     assert set(slots(network)) == set(tensor_shapes(config))
-    shapes = {name: tuple(slot.target.shape) for name, slot in slots(network).items()}
+    shapes = {name: tuple(slot.shape) for name, slot in slots(network).items()}
     assert shapes == tensor_shapes(config)
 
 

@@ -504,3 +504,75 @@ class Forgetful:
     def updatePixels(self, tlc, shape, props, **pixelBlocks):
         return {"output_pixels": np.ones(shape, "u1")}
 """
+
+
+CLASSES_TABLE = table((1, "water"), (2, "wood"))
+
+
+@pytest.mark.parametrize("floating", [False, True])
+def test_cloud_optimized(tmp_path: Path, floating: bool) -> None:
+    """Arranged as the format demands, with all that the plain file holds."""
+    from osgeo_utils.samples import validate_cloud_optimized_geotiff as checker
+
+    raster = make_raster(tmp_path / "s.tif", (1, 900, 1300))
+    kind = "f4" if floating else "u1"
+    info = {"pixelType": kind, "noData": -1.0 if floating else 255}
+    if not floating:
+        info["rasterAttributeTable"] = CLASSES_TABLE
+    probe = {"Configuration": {"tx": 100, "ty": 100}, "Output": info, "Answer": "2-d"}
+    plain = gdal.Open(str(result(tmp_path, raster, probe=probe)))
+    pixels, tags = plain.ReadAsArray(), plain.GetMetadata()
+    path = result(tmp_path, raster, probe=probe, cog=True)
+    warnings, errors, _ = checker.validate(str(path), full_check=True)
+    assert not errors
+    assert not warnings
+    cog = gdal.Open(str(path))
+    assert np.array_equal(cog.ReadAsArray(), pixels)
+    assert {key: cog.GetMetadata()[key] for key in tags} == tags
+    band = cog.GetRasterBand(1)
+    assert band.GetNoDataValue() == plain.GetRasterBand(1).GetNoDataValue()
+    assert band.GetOverviewCount() > 0
+    if not floating:
+        assert band.GetCategoryNames()[1:] == ["water", "wood"]
+        assert band.GetColorTable().GetColorEntry(2) == (9, 2, 1, 255)
+        assert (
+            band.GetDefaultRAT().GetRowCount()
+            == plain.GetRasterBand(1).GetDefaultRAT().GetRowCount()
+        )
+        assert vat_rows(path)
+    assert not any(name.startswith((".dlpk", "c.")) for name in names(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("how", ["skip", "ask"])
+def test_blocks_without_data(tmp_path: Path, how: str) -> None:
+    """They are not asked for, unless that is wanted; the result is the same."""
+    pixels = np.zeros((3, 200, 200), np.uint8)
+    pixels[:, 130:150, 130:170] = 7
+    raster = make_raster(tmp_path / "s.tif", pixels, nodata=0)
+    out = tmp_path / "out.tif"
+    package = make_package(tmp_path / "P", "Counting", text=COUNTING)
+    classify(package, raster, out, device="cpu", settings=Settings(empty_blocks=how))
+    calls = int((tmp_path / "P" / "calls").read_text())
+    assert calls == (2 if how == "skip" else 16)
+    made = gdal.Open(str(out)).ReadAsArray()
+    assert (made == np.where(pixels[0] > 0, 1, 255)).all()
+
+
+COUNTING = """
+import os
+import numpy as np
+class Counting:
+    calls = 0
+    def initialize(self, **kwargs): self.folder = os.path.dirname(kwargs["model"])
+    def getParameterInfo(self): return [{"name": "raster", "dataType": "raster"}]
+    def getConfiguration(self, **scalars):
+        return {"tx": 50, "ty": 50, "padding": 8, "inputMask": True}
+    def updateRasterInfo(self, **kwargs):
+        kwargs["output_info"].update(bandCount=1, pixelType="u1", noData=np.array([255]))
+        return kwargs
+    def updatePixels(self, tlc, shape, props, **pixelBlocks):
+        Counting.calls += 1
+        with open(os.path.join(self.folder, "calls"), "w") as file:
+            file.write(str(Counting.calls))
+        return {"output_pixels": np.ones(shape, "u1")}
+"""

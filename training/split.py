@@ -14,16 +14,20 @@ GAP = 48
 """Pixels around every held-out block that belong to neither side: half a tile."""
 
 BLOCK_MAP = (
-    "..DDDD..",
-    "..DDDD..",
-    "..DDDD..",
-    "..DDDD..",
     "........",
-    "...H....",
+    "H.......",
+    "..DDDD..",
+    "..DDDD..",
+    "..DDDD..",
+    "..DDDD..",
     ".H......",
     "........",
 )
-"""One character per block, north up: ``.`` training, ``D`` demo scene, ``H`` held out as well."""
+"""One character per block, north up: ``.`` training, ``D`` demo scene, ``H`` held out as well.
+
+The demo scene is the middle of the picture: its shares of water and vegetation (0.60 and 0.19) are
+those of the whole scene (0.57 and 0.19). The other two blocks lie inland and at the southern shore.
+"""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -35,14 +35,7 @@ class TensorFile(Protocol):
         """The tensor itself."""
 
 
-class Slot(NamedTuple):
-    """Where a tensor goes: a parameter or a part of one, and a factor to multiply in."""
-
-    target: Tensor
-    scale: float = 1.0
-
-
-def slots(network: CLIPSeg) -> dict[str, Slot]:
+def slots(network: CLIPSeg) -> dict[str, Tensor]:
     """Pair every tensor name of the file with the memory it fills.
 
     Parameters
@@ -52,15 +45,16 @@ def slots(network: CLIPSeg) -> dict[str, Slot]:
     Returns
     -------
     dict
-        Tensor name to slot; together the slots cover every parameter of the network once.
+        Tensor name to the parameter, or the part of one, that it fills; together they cover
+        every parameter of the network once.
     """
     vision, decoder = network.vision, network.decoder
     root = "clip.vision_model."
-    named: dict[str, Slot] = {
-        root + "embeddings.class_embedding": Slot(vision.class_token.data),
-        root + "embeddings.patch_embedding.weight": Slot(vision.patches.weight.data),
-        root + "embeddings.position_embedding.weight": Slot(vision.positions.data),
-        "clip.visual_projection.weight": Slot(vision.projection.weight.data),
+    named: dict[str, Tensor] = {
+        root + "embeddings.class_embedding": vision.class_token.data,
+        root + "embeddings.patch_embedding.weight": vision.patches.weight.data,
+        root + "embeddings.position_embedding.weight": vision.positions.data,
+        "clip.visual_projection.weight": vision.projection.weight.data,
     }
     named.update(_plain(root + "pre_layrnorm", vision.norm_in))  # the typo is the format's
     named.update(_plain(root + "post_layernorm", vision.norm_out))
@@ -68,9 +62,9 @@ def slots(network: CLIPSeg) -> dict[str, Slot]:
         named.update(_block(f"{root}encoder.layers.{index}", block))
     if network.text is not None:
         text, root = network.text, "clip.text_model."
-        named[root + "embeddings.token_embedding.weight"] = Slot(text.vocabulary.weight.data)
-        named[root + "embeddings.position_embedding.weight"] = Slot(text.positions.data)
-        named["clip.text_projection.weight"] = Slot(text.projection.weight.data)
+        named[root + "embeddings.token_embedding.weight"] = text.vocabulary.weight.data
+        named[root + "embeddings.position_embedding.weight"] = text.positions.data
+        named["clip.text_projection.weight"] = text.projection.weight.data
         named.update(_plain(root + "final_layer_norm", text.norm_out))
         for index, block in enumerate(text.blocks):
             named.update(_block(f"{root}encoder.layers.{index}", block))
@@ -89,20 +83,20 @@ def slots(network: CLIPSeg) -> dict[str, Slot]:
     return named
 
 
-def _plain(prefix: str, module: Any) -> Iterator[tuple[str, Slot]]:
-    yield f"{prefix}.weight", Slot(module.weight.data)
-    yield f"{prefix}.bias", Slot(module.bias.data)
+def _plain(prefix: str, module: Any) -> Iterator[tuple[str, Tensor]]:
+    yield f"{prefix}.weight", module.weight.data
+    yield f"{prefix}.bias", module.bias.data
 
 
-def _block(prefix: str, block: Any) -> Iterator[tuple[str, Slot]]:
+def _block(prefix: str, block: Any) -> Iterator[tuple[str, Tensor]]:
     yield from _plain(f"{prefix}.layer_norm1", block.norm1)
     yield from _plain(f"{prefix}.layer_norm2", block.norm2)
     attention: Attention = block.attention
     width = attention.out.out_features
     for index, part in enumerate(("q_proj", "k_proj", "v_proj")):
         rows = slice(index * width, (index + 1) * width)
-        yield f"{prefix}.self_attn.{part}.weight", Slot(attention.qkv.weight.data[rows])
-        yield f"{prefix}.self_attn.{part}.bias", Slot(attention.qkv.bias.data[rows])
+        yield f"{prefix}.self_attn.{part}.weight", attention.qkv.weight.data[rows]
+        yield f"{prefix}.self_attn.{part}.bias", attention.qkv.bias.data[rows]
     yield from _plain(f"{prefix}.self_attn.out_proj", attention.out)
     yield from _plain(f"{prefix}.mlp.fc1", block.mlp.up)
     yield from _plain(f"{prefix}.mlp.fc2", block.mlp.down)
@@ -149,16 +143,14 @@ def load_network(
     with warnings.catch_warnings(), torch.no_grad():
         # The views are read-only, which torch warns of; they are only ever read.
         warnings.filterwarnings("ignore", message=".*not writ", category=UserWarning)
-        for name, slot in slots(network).items():
+        for name, target in slots(network).items():
             values = file.tensor(name)
             if values.dtype.kind != "f":
                 raise WeightsError(
                     f"{where}: tensor {name!r} holds {values.dtype} values, weights are floating "
                     "point numbers: export the weights again"
                 )
-            slot.target.copy_(torch.from_numpy(values))
-            if slot.scale != 1.0:
-                slot.target.mul_(slot.scale)
+            target.copy_(torch.from_numpy(values))
         if dtype in (torch.float16, torch.bfloat16):
             for module in network.modules():
                 if isinstance(module, MLP):

@@ -1,0 +1,201 @@
+"""All blocks of a run into one file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from .blocks import Block
+from .described import choose_nodata
+from .journal import Journal, file_identity, journal_path
+from .output import OutputRaster
+from .pipeline import Pipeline
+from .result import Classified
+from .run import Read, Run
+from .tags import band_names, result_legend, result_tags
+
+
+class Task(NamedTuple):
+    """A block and its place in the order of blocks."""
+
+    number: int
+    block: Block
+
+
+class Made(NamedTuple):
+    """Pixels and mask of a block, shape (bands, rows, columns) each."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+def write_result(
+    run: Run,
+    target: Path,
+    *,
+    quiet: bool,
+    debug_block: Path | None = None,
+    journal: Journal | None = None,
+    cog: bool = False,
+) -> Classified:
+    """Process all blocks and write the result.
+
+    Parameters
+    ----------
+    run : Run
+    target : Path
+        GeoTIFF to write.
+    quiet : bool
+        No progress bar.
+    debug_block : Path, optional
+        Folder that the call is kept in if one fails.
+    journal : Journal, optional
+        Of `open_journal`: blocks that it holds are not processed again.
+    cog : bool
+        Write a Cloud Optimized GeoTIFF.
+
+    Returns
+    -------
+    Classified
+
+    Raises
+    ------
+    DlpkError
+        The function fails, the raster cannot be read or the result not be written.
+    """
+    legend = result_legend(run)
+    nodata = choose_nodata(run.info, legend, run.settings.nodata)
+    skips = nodata is not None and run.settings.empty_blocks == "skip"
+    with OutputRaster(
+        target,
+        run.raster,
+        bands=run.info.bands,
+        pixel_type=run.info.pixel_type,
+        nodata=nodata,
+        legend=legend,
+        band_names=band_names(run),
+        tile=(run.configuration.tx, run.configuration.ty),
+        tags=result_tags(run),
+        cog=cog,
+        scratch=None if journal is None else _short_hash(target.name),
+    ) as output:
+
+        def read(task: Task) -> Read | None:
+            finished = journal is not None and task.number in journal
+            return None if finished else run.read(task.block)
+
+        def compute(task: Task, given: Read | None) -> Made | None:
+            if given is None:
+                return None
+            if skips and not run.inside(task.block, given.mask).any():
+                return _nothing(run, task.block)
+            return _trimmed(task.block, *run.answer(task.block, given, debug_block))
+
+        def write(task: Task, made: Made | None) -> None:
+            if made is None:
+                assert journal is not None
+                made = Made(*journal.read(task.number))
+            elif journal is not None:
+                journal.add(task.number, *made)
+            output.write(task.block.column, task.block.row, *made)
+
+        stages: Pipeline[Task, Read | None, Made | None] = Pipeline(read, compute, write)
+        with _progress(run, quiet) as megapixels:
+            stages.run(
+                (Task(*pair) for pair in enumerate(run.grid.blocks(run.settings.block_order))),
+                lambda task: megapixels.update(_megapixels(task.block)),
+            )
+        output.finish()
+    if journal is not None:
+        journal.remove()
+    return Classified(
+        path=target,
+        width=run.raster.width,
+        height=run.raster.height,
+        bands=run.info.bands,
+        legend=tuple(legend),
+        counts=dict(output.counts),
+        arguments=dict(run.scalars),
+    )
+
+
+def open_journal(target: Path, run: Run, rasters: Sequence[str], *, cog: bool) -> Journal:
+    """Open the journal beside a result, or begin one.
+
+    Parameters
+    ----------
+    target : Path
+        GeoTIFF that the run writes.
+    run : Run
+    rasters : sequence of str
+        Names of the rasters that are classified.
+    cog : bool
+        Whether it is to be a Cloud Optimized GeoTIFF.
+
+    Returns
+    -------
+    Journal
+
+    Raises
+    ------
+    JournalError
+        It is of another run, in use, or cannot be read or written.
+    """
+    raster = run.raster
+    identity = {
+        "package": run.package.sha256 or _short_hash(run.package.emd_text),
+        "rasters": [file_identity(name) for name in rasters],
+        "part of the raster": [raster.width, raster.height, *raster.transform],
+        "arguments": {name: str(value) for name, value in run.scalars.items()},
+        "settings": asdict(run.settings),
+        "device": run.device,
+        "format": "COG" if cog else "GeoTIFF",
+        "torch": _installed("torch"),
+        "tags": result_tags(run),
+    }
+    return Journal(journal_path(target), identity)
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _nothing(run: Run, block: Block) -> Made:
+    shape = (run.info.bands, block.used_height, block.used_width)
+    return Made(np.zeros(shape, run.info.pixel_type), np.zeros(shape, np.uint8))
+
+
+def _trimmed(block: Block, pixels: np.ndarray, mask: np.ndarray) -> Made:
+    """The part of an answer that lies in the raster."""
+    inside = (slice(None), slice(block.used_height), slice(block.used_width))
+    return Made(pixels[inside], mask[inside])
+
+
+def _progress(run: Run, quiet: bool) -> Any:
+    return tqdm(
+        total=run.raster.width * run.raster.height / 1e6,
+        unit="Mpx",
+        desc="classify",
+        # Only people want a moving bar; logs and pipes stay clean.
+        disable=True if quiet else None,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
+        "[{elapsed}<{remaining}, {rate_fmt}]",
+    )
+
+
+def _megapixels(block: Block) -> float:
+    return block.used_width * block.used_height / 1e6
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
