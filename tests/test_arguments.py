@@ -207,6 +207,7 @@ def test_what_the_tool_shows() -> None:
         "batch_size",
         "test_time_augmentation",
         "precision",
+        "compile_network",
         "tile_size",
     }
     for parameter in parameters:

@@ -13,7 +13,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
 
-from model_extension.clipseg import network as network_module
 from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.errors import TokenizerError
 from model_extension.clipseg.layers import attention
@@ -221,14 +220,14 @@ def test_network_without_the_fused_kernel(monkeypatch: pytest.MonkeyPatch) -> No
     assert difference(fused, plain) <= 1e-4
 
 
-def test_prompts_decoded_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompts_decoded_in_groups() -> None:
     sizes = settings(conditional=1)
     network = ours(reference(sizes), sizes)
     pixels, conditional = random_pixels(2, 3, 32, 32), random_pixels(8, 24, seed=1)
     with torch.no_grad():
         together = network(pixels, conditional)
         for group in (1, 3, 6, 16):
-            monkeypatch.setattr(network_module, "DECODED_AT_ONCE", group)
+            network.decoded_at_once = group
             assert difference(network(pixels, conditional), together) <= 1e-5
 
 

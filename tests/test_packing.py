@@ -12,7 +12,7 @@ from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.definition import ModelDefinition
 from model_extension.clipseg.layers import MLP, Attention, Linear
 from model_extension.clipseg.network import CLIPSeg
-from model_extension.clipseg.packing import PackedLinear, pack
+from model_extension.clipseg.packing import PackedHead, PackedLinear, pack
 from model_extension.clipseg.precision import available_precisions
 from model_extension.clipseg.safetensors import SafetensorsFile
 from tests import random_package
@@ -56,8 +56,8 @@ def test_packed_equals_plain(
     plain = load(package, dtype, monkeypatch)
     packed = pack(load(package, dtype, monkeypatch))
     assert packed_layers(plain) == 0
-    # Four in each block: those of attention, and those around the activation.
-    assert packed_layers(packed) == 4 * (5 + 2 + 3)
+    # Four in each block: those of attention, and those around the activation; and the head.
+    assert packed_layers(packed) == 4 * (5 + 2 + 3) + 1
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randn(3, 3, 32, 24, generator=generator).to(dtype)
     with torch.no_grad():
@@ -176,3 +176,37 @@ def test_networks_for_the_processor_come_packed(
 ) -> None:
     with SafetensorsFile(package.weights) as file:
         assert packed_layers(weights.load_network(file, package.network, dtype=dtype)) > 0
+
+
+@needs_operators
+def test_single_precision_is_packed_unless_it_is_to_be_exact(package: ModelDefinition) -> None:
+    pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with SafetensorsFile(package.weights) as file:
+        exact = weights.load_network(file, package.network)
+        fast = weights.load_network(file, package.network, exact=False)
+    assert packed_layers(exact) == 0 < packed_layers(fast)
+    with torch.no_grad():
+        embeddings = exact.embed_text(tokens())
+        one, other = exact(pixels, embeddings), fast(pixels, fast.embed_text(tokens()))
+    assert (one - other).abs().max() <= 1e-4
+    assert not torch.equal(one, other)
+
+
+@needs_operators
+@pytest.mark.parametrize("refined", [False, True])
+@pytest.mark.parametrize("grid", [(1, 1), (3, 5)])
+def test_head_as_matrix_products(refined: bool, grid: tuple[int, int]) -> None:
+    head: torch.nn.Module = torch.nn.ConvTranspose2d(6, 1, 8, stride=8)
+    if refined:
+        head = torch.nn.Sequential(
+            torch.nn.Conv2d(6, 6, 3, padding=1),
+            torch.nn.ReLU(),
+            torch.nn.ConvTranspose2d(6, 3, 4, stride=4),
+            torch.nn.ReLU(),
+            torch.nn.ConvTranspose2d(3, 1, 2, stride=2),
+        )
+    x = torch.randn(2, 6, *grid, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, found = head(x), PackedHead(head)(x)
+    assert found.shape == expected.shape == (2, 1, 8 * grid[0], 8 * grid[1])
+    assert (found - expected).abs().max() < 1e-6

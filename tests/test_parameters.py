@@ -85,6 +85,7 @@ def test_lists_to_choose_from(package: ModelDefinition) -> None:
         "return_probability_raster": ("True", "False"),
         "test_time_augmentation": ("True", "False"),
         "precision": PRECISIONS,
+        "compile_network": ("True", "False"),
     }
     assert set(PRECISIONS) == {"auto", *DTYPES}
 

@@ -83,7 +83,7 @@ def test_validation_touches_nothing_but_the_definition(
     kinds, parameters = json.loads(result.stdout)
     # Python itself looks for bytecode of the module it was asked for; ours has none.
     assert set(kinds) - {"pyc"} <= {"py", "emd"}
-    assert parameters == 18
+    assert parameters == 19
     assert not (folder / "clipseg" / "__pycache__").exists()
 
 

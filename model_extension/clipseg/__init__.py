@@ -117,10 +117,18 @@ def load_classifier(
         from .segmenter import Segmenter, choose_device
     chosen = choose_device(device)
     dtype = choose_precision(arguments.precision, chosen, definition.precisions)
-    if previous is None or previous.segmenter.dtype != dtype:
-        previous, segmenter = None, Segmenter(definition, chosen, dtype, warn=warn)
+    # Who asks for single precision by name gets that of the reference.
+    exact = arguments.precision == "fp32"
+    # On processors the kernels that the weights are laid out for are faster than compiled code.
+    compiled = arguments.compile_network and chosen.type == "cuda"
+    if arguments.compile_network and not compiled:
+        warn("compile_network has no effect on a processor: it is slower there")
+    wanted = (dtype, exact, compiled)
+    loaded = None if previous is None else previous.segmenter
+    if loaded is None or (loaded.dtype, loaded.exact, loaded.compiled) != wanted:
+        previous, segmenter = None, Segmenter(definition, chosen, dtype, warn, exact, compiled)
     else:
-        segmenter = previous.segmenter
+        segmenter = loaded
     if previous is None or previous.arguments.looked_for != arguments.looked_for:
         segmenter.look_for(
             arguments.plan.concepts,

@@ -64,6 +64,8 @@ class Arguments:
         Symmetries of the square in which tiles are looked at.
     precision : str
         ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+    compile_network : bool
+        Compile the network on graphics cards when the run turns out to be long.
     """
 
     plan: Plan
@@ -79,6 +81,7 @@ class Arguments:
     return_probability_raster: bool
     views: tuple[int, ...]
     precision: str
+    compile_network: bool
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -173,6 +176,7 @@ def parse_arguments(scalars: Mapping[str, Any], definition: ModelDefinition) -> 
         ),
         views=symmetries if augmented else (0,),
         precision=_choice("precision", given.get("precision", "auto"), PRECISIONS),
+        compile_network=boolean("compile_network", given.get("compile_network", False)),
     )
 
 

@@ -13,6 +13,8 @@ from .config import TowerConfig
 
 # quick-GELU's constant.
 QUICK = 1.702
+# Up to this many, all scores of an image are held: 100 MB with CLIP's twelve heads.
+MOST_TOKENS = 2048
 
 
 class Linear(nn.Linear):
@@ -58,6 +60,9 @@ def attention(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor
     Tensor
         Shape (batch, heads, tokens, channels).
     """
+    low = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    if low and not causal and query.shape[2] <= MOST_TOKENS:
+        return _attention_by_image(query, key, value)
     if hasattr(F, "scaled_dot_product_attention"):  # torch 2.0 and later: the fused kernel
         return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
@@ -66,6 +71,21 @@ def attention(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor
         later = torch.ones(tokens, tokens, dtype=torch.bool, device=scores.device).triu(1)
         scores = scores.masked_fill(later, float("-inf"))
     return scores.softmax(dim=-1) @ value
+
+
+def _attention_by_image(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention as two matrix products per image, small enough for the processor's cache.
+
+    In bfloat16 that is twice as fast on processors as the fused kernel, which computes its products
+    in single precision.
+    """
+    images, heads, tokens, channels = query.shape
+    mixed = torch.empty(images, tokens, heads, channels, dtype=query.dtype)
+    scale = channels**-0.5
+    for image in range(images):
+        scores = torch.bmm(query[image] * scale, key[image].transpose(1, 2))
+        mixed[image] = torch.bmm(scores.softmax(dim=-1), value[image]).transpose(0, 1)
+    return mixed.transpose(1, 2)
 
 
 class Attention(nn.Module):
@@ -99,8 +119,7 @@ class MLP(nn.Module):
         """Turn quick-GELU into SiLU, which is one pass over memory instead of three.
 
         quick-GELU, x·sigmoid(1.702x), equals silu(1.702x)/1.702; the factors go into the weights.
-        The rounding differs, by bits that single precision is meant to have in common with the
-        reference and lower precisions have not anyway, so it is done for those alone.
+        The rounding differs by bits that the exact path has in common with the reference.
         """
         if self.activation == "quick_gelu":
             self.up.weight.mul_(QUICK)
@@ -114,14 +133,17 @@ class MLP(nn.Module):
 
 
 def activate(x: Tensor, activation: str) -> Tensor:
-    """Apply an activation; ``none`` where the layer before has done it."""
+    """Apply an activation, in the memory of `x`; ``none`` where the layer before has done it.
+
+    What is large costs less where it lies already: fresh memory has to be fetched from the system.
+    """
     if activation == "quick_gelu":
-        return x * torch.sigmoid(QUICK * x)
+        return (x * QUICK).sigmoid_().mul_(x)
     if activation == "silu":
-        return F.silu(x, inplace=not x.requires_grad)
+        return F.silu(x, inplace=True)
     if activation == "gelu":
         return F.gelu(x)
-    return F.relu(x) if activation == "relu" else x
+    return x.relu_() if activation == "relu" else x
 
 
 class EncoderBlock(nn.Module):

@@ -150,6 +150,8 @@ class Decoder(nn.Module):
         super().__init__()
         depth, width = len(config.extract), config.reduce
         self.conditional = config.conditional
+        # Whether the head takes pixels one after the other, as they come, or plane by plane.
+        self.channels_last = False
         self.film_mul = Linear(config.projection, width)
         self.film_add = Linear(config.projection, width)
         self.reduces = nn.ModuleList([Linear(config.vision.width, width) for _ in range(depth)])
@@ -164,23 +166,38 @@ class Decoder(nn.Module):
             step = config.patch // 4
             self.head = nn.Sequential(
                 Conv2d(width, width, kernel_size=3, padding=1),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 ConvTranspose2d(width, width // 2, kernel_size=step, stride=step),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 ConvTranspose2d(width // 2, 1, kernel_size=step, stride=step),
             )
         else:
             self.head = ConvTranspose2d(width, 1, kernel_size=config.patch, stride=config.patch)
 
-    def forward(
-        self, activations: Sequence[Tensor], embeddings: Tensor, grid: tuple[int, int]
-    ) -> Tensor:
-        """Masks of every image for every prompt.
+    def reduce(self, activations: Sequence[Tensor]) -> list[Tensor]:
+        """Reduce the channels of what is read from the vision tower, once for all prompts.
 
         Parameters
         ----------
         activations : sequence of Tensor
             From `VisionTower.activations`, shape (images, tokens, width) each.
+
+        Returns
+        -------
+        list of Tensor
+            Deepest first (paper, figure 2), shape (images, tokens, reduced width) each.
+        """
+        return [reduce(a) for reduce, a in zip(self.reduces, reversed(list(activations)))]
+
+    def forward(
+        self, reduced: Sequence[Tensor], embeddings: Tensor, grid: tuple[int, int]
+    ) -> Tensor:
+        """Masks of every image for every prompt.
+
+        Parameters
+        ----------
+        reduced : sequence of Tensor
+            From `reduce`.
         embeddings : Tensor
             Shape (prompts, projection).
         grid : (int, int)
@@ -191,9 +208,7 @@ class Decoder(nn.Module):
         Tensor
             Logits, shape (images, prompts, height, width).
         """
-        images, prompts = len(activations[0]), len(embeddings)
-        # Deepest first (paper, figure 2). The reductions are the same for all prompts.
-        reduced = [reduce(a) for reduce, a in zip(self.reduces, reversed(list(activations)))]
+        images, prompts = len(reduced[0]), len(embeddings)
         mul = self.film_mul(embeddings)[:, None, None]
         add = self.film_add(embeddings)[:, None, None]
         x: Tensor | None = None  # (images, ...) before the prompt enters, then (prompts·images)
@@ -209,8 +224,8 @@ class Decoder(nn.Module):
                 x = (mul * x + add).flatten(0, 1)
             x = block(x)
         assert x is not None
-        x = x[:, 1:].transpose(1, 2).reshape(prompts * images, -1, *grid)
-        logits = self.head(x)
+        x = x[:, 1:].reshape(prompts * images, *grid, -1).permute(0, 3, 1, 2)
+        logits = self.head(x if self.channels_last else x.contiguous())
         return logits.view(prompts, images, *logits.shape[-2:]).transpose(0, 1)
 
 
@@ -226,6 +241,7 @@ class CLIPSeg(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.decoded_at_once = DECODED_AT_ONCE
         self.vision = VisionTower(config)
         self.text = TextTower(config, config.text) if config.text else None
         self.decoder = Decoder(config)
@@ -263,9 +279,10 @@ class CLIPSeg(nn.Module):
         self, activations: Sequence[Tensor], embeddings: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         """Logits, shape (images, prompts, height, width), prompts in bounded groups."""
-        group = max(1, DECODED_AT_ONCE // max(1, len(activations[0])))
+        group = max(1, self.decoded_at_once // max(1, len(activations[0])))
+        reduced = self.decoder.reduce(activations)
         parts = [
-            self.decoder(activations, embeddings[start : start + group], grid)
+            self.decoder(reduced, embeddings[start : start + group], grid)
             for start in range(0, len(embeddings), group)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)

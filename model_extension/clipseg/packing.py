@@ -7,6 +7,7 @@ operators for this have no public name, so everything here is tried once and lef
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from .layers import MLP, Attention, Linear
 from .network import CLIPSeg
 
+# Images times prompts that the decoder takes at once: what lies between its layers stays in cache.
+DECODED_AT_ONCE = 8
 # Names of activations in oneDNN that a matrix product can end with.
 FUSED = {"silu": "swish", "relu": "relu"}
 
@@ -36,6 +39,57 @@ class PackedLinear(nn.Module):
         )
 
 
+class PackedHead(nn.Module):
+    """The decoder's last layers, with transposed convolutions as matrix products.
+
+    Their step is as long as their kernel, so that every pixel comes from one position: a linear
+    layer makes all pixels of a position, and one rearrangement in the end puts them in place.
+
+    Parameters
+    ----------
+    head : nn.Module
+        Perhaps a convolution with ReLU, then transposed convolutions with ReLU between them.
+    """
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        layers = list(head) if isinstance(head, nn.Sequential) else [head]
+        transposed = [layer for layer in layers if isinstance(layer, nn.ConvTranspose2d)]
+        self.convolution = layers[0] if isinstance(layers[0], nn.Conv2d) else None
+        self.steps = [int(layer.stride[0]) for layer in transposed]
+        self.spreads = nn.ModuleList(
+            [_spread(layer, last=layer is transposed[-1]) for layer in transposed]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(images, channels, rows, columns) to (images, 1, height, width)."""
+        if self.convolution is not None:
+            x = self.convolution(x).relu_()
+        images, _, rows, columns = x.shape
+        x = x.permute(0, 2, 3, 1)
+        x = x.reshape(-1, x.shape[-1])
+        for spread, step in zip(self.spreads, self.steps):
+            x = spread(x)
+            x = x.view(-1, x.shape[-1] // (step * step))
+        sides = [step for step in self.steps for _ in range(2)]
+        x = x.view(images, rows, columns, *sides)
+        down, across = range(1, x.dim(), 2), range(2, x.dim(), 2)
+        scale = math.prod(self.steps)
+        return x.permute(0, *down, *across).reshape(images, 1, rows * scale, columns * scale)
+
+
+def _spread(layer: nn.ConvTranspose2d, *, last: bool) -> PackedLinear:
+    """A transposed convolution as a linear layer, whose outputs are (row, column, channel)."""
+    inputs, outputs, rows, columns = layer.weight.shape
+    linear = Linear(inputs, rows * columns * outputs)
+    weight = layer.weight.detach().permute(2, 3, 1, 0).reshape(-1, inputs)
+    linear.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
+    assert layer.bias is not None
+    bias = layer.bias.detach().repeat(rows * columns)
+    linear.bias = nn.Parameter(bias, requires_grad=False)
+    return PackedLinear(linear, "none" if last else "relu")
+
+
 def pack(network: CLIPSeg) -> CLIPSeg:
     """Lay out the weights of all blocks for the processor, where torch can.
 
@@ -51,6 +105,7 @@ def pack(network: CLIPSeg) -> CLIPSeg:
     """
     if not _works(next(network.parameters()).dtype):
         return network
+    network.decoded_at_once = DECODED_AT_ONCE
     for module in network.modules():
         if isinstance(module, Attention):
             module.qkv, module.out = _packed(module.qkv), _packed(module.out)
@@ -60,6 +115,8 @@ def pack(network: CLIPSeg) -> CLIPSeg:
             module.down = _packed(module.down)
             if fused:
                 module.activation = "none"
+    network.decoder.head = PackedHead(network.decoder.head)
+    network.decoder.channels_last = True
     return network
 
 

@@ -207,8 +207,18 @@ def _tiles(definition: ModelDefinition) -> list[dict[str, Any]]:
             "string",
             "auto",
             "Numbers to compute with. auto: half precision on graphics cards, bfloat16 on "
-            "processors that have it, single precision elsewhere.",
+            "processors that have it, where that was found to change next to nothing; single "
+            "precision elsewhere. fp32: single precision, to the last bit as in the reference.",
             PRECISIONS,
+        ),
+        _parameter(
+            "compile_network",
+            "Compile Network",
+            "string",
+            "False",
+            "True: after the first hundred batches the network is compiled, which takes a minute "
+            "or two and makes long runs on graphics cards faster.",
+            YES_OR_NO,
         ),
     ]
     if definition.variable_tile_size:

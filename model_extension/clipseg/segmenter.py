@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .compiling import Compiled, filled_up
 from .definition import ModelDefinition
 from .embedding import Embedder
 from .errors import DeviceError, MemoryShortage
@@ -35,6 +36,11 @@ class Segmenter:
         Precision to compute in.
     warn : callable
         Takes a message for the user.
+    exact : bool
+        Whether single precision gives the reference's results to the last bit: see
+        `clipseg.weights.load_network`.
+    compiled : bool
+        Whether the network is compiled when the run turns out to be long.
     """
 
     def __init__(
@@ -43,15 +49,28 @@ class Segmenter:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         warn: Callable[[str], None] = lambda message: None,
+        exact: bool = True,
+        compiled: bool = False,
     ) -> None:
         self.definition = definition
         self.device = device
         self.dtype = dtype
+        self.exact = exact
+        self.compiled = compiled
         advice = "choose a device with more memory, the processor for example (-1)"
         with SafetensorsFile(definition.weights) as file, _memory("the network", advice):
             self.network: CLIPSeg = load_network(
-                file, definition.network, device=device, dtype=dtype, where=definition.weights
+                file,
+                definition.network,
+                device=device,
+                dtype=dtype,
+                exact=exact,
+                where=definition.weights,
             )
+        self._encode: Callable[..., Any] = self.network.encode
+        self._decode: Callable[..., Any] = self.network.decode
+        if compiled:
+            self._encode, self._decode = Compiled(self._encode, warn), Compiled(self._decode, warn)
         # What goes in and comes out keeps at least single precision: in half precision not even
         # the 256 values of a band would remain distinct.
         self._outer = torch.promote_types(dtype, torch.float32)
@@ -162,7 +181,10 @@ class Segmenter:
             blend = _Blend(len(embeddings), height, width, tile_size, padding, seen, self._outer)
             for start in range(0, len(tiles), batch_size):
                 group = tiles[start : start + batch_size]
-                blend.add(group, self._masks(image, seen, group, tile_size, embeddings, views))
+                # What is compiled is compiled for one size of batch.
+                least = batch_size if self.compiled else 1
+                masks = self._masks(image, seen, group, tile_size, embeddings, views, least)
+                blend.add(group, masks[: len(group)])
             return blend.result()[:, padding : padding + rows, padding : padding + columns]
 
     def _masks(
@@ -173,8 +195,9 @@ class Segmenter:
         size: int,
         embeddings: Tensor,
         views: Sequence[int],
+        least: int,
     ) -> Tensor:
-        """Probabilities of some tiles, shape (tiles, concepts, size, size)."""
+        """Probabilities of some tiles, shape (tiles, concepts, size, size), at least so many."""
 
         def cut(source: Tensor) -> Tensor:
             return torch.stack(
@@ -183,13 +206,14 @@ class Segmenter:
 
         # Pixels without data take the mean colour, which is 0 after normalisation.
         batch = ((cut(image) * self._scale + self._shift) * cut(seen)).to(self.dtype)
+        batch = filled_up(batch, least)
         grid = (size // self.definition.network.patch,) * 2
         total: Tensor | None = None
         present: Tensor | None = None
         with torch.no_grad():
             for view in views:
-                activations = self.network.encode(turned(batch, view))
-                logits = self.network.decode(activations, embeddings, grid)
+                activations = self._encode(turned(batch, view))
+                logits = self._decode(activations, embeddings, grid)
                 found = turned_back(torch.sigmoid(logits.to(self._outer)), view)
                 total = found if total is None else total + found
                 if self._gate is not None and present is None:

@@ -108,6 +108,7 @@ def load_network(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    exact: bool = True,
     where: str = "weights",
 ) -> CLIPSeg:
     """Build the network and fill it from a file.
@@ -120,6 +121,10 @@ def load_network(
         Sizes.
     device, dtype
         Where and in which precision the network computes.
+    exact : bool
+        In single precision, keep to the reference's order of operations, which gives its results to
+        the last bit. Without it, the processor multiplies up to twice as fast, and results differ
+        by single precision's rounding. Lower precisions are never exact.
     where : str
         The file's name, for messages.
 
@@ -151,13 +156,13 @@ def load_network(
                     "point numbers: export the weights again"
                 )
             target.copy_(torch.from_numpy(values))
-        if dtype in (torch.float16, torch.bfloat16):
+        if not exact or dtype in (torch.float16, torch.bfloat16):
             for module in network.modules():
                 if isinstance(module, MLP):
                     module.fold()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     network = network.to(device=device, dtype=dtype).eval()
-    # Single precision stays equal to the reference to the last bit, which packing would cost.
-    low = dtype == torch.bfloat16 and torch.device(device).type == "cpu"
-    return pack(network) if low else network
+    if torch.device(device).type != "cpu" or (exact and dtype != torch.bfloat16):
+        return network
+    return pack(network)
