@@ -106,7 +106,7 @@ def test_the_result_is_the_same(package: ModelDefinition, monkeypatch: pytest.Mo
     for compiled in (False, True):
         segmenter = Segmenter(package, torch.device("cpu"), compiled=compiled)
         if compiled:
-            for name in ("_encode", "_decode"):
+            for name in ("_compiled_encode", "_compiled_decode"):
                 getattr(segmenter, name)._left = 0
         segmenter.look_for(arguments.plan.concepts)
         results.append(

@@ -67,10 +67,9 @@ class Segmenter:
                 exact=exact,
                 where=definition.weights,
             )
-        self._encode: Callable[..., Any] = self.network.encode
-        self._decode: Callable[..., Any] = self.network.decode
         if compiled:
-            self._encode, self._decode = Compiled(self._encode, warn), Compiled(self._decode, warn)
+            self._compiled_encode = Compiled(self.network.encode, warn)
+            self._compiled_decode = Compiled(self.network.decode, warn)
         # What goes in and comes out keeps at least single precision: in half precision not even
         # the 256 values of a band would remain distinct.
         self._outer = torch.promote_types(dtype, torch.float32)
@@ -171,8 +170,9 @@ class Segmenter:
         tiles = [
             tile
             for tile in tile_grid(rows, columns, tile_size, padding)
-            # Nothing is found where there is nothing to see.
-            if valid[tile.row : tile.row + tile_size, tile.column : tile.column + tile_size].any()
+            # What lies between the borders of a tile is there for it alone. Where that is empty,
+            # beyond the edge of a raster for example, its neighbours do without its borders.
+            if _middle(valid, tile, tile_size, padding).any()
         ]
         what = f"{batch_size} tiles of {tile_size} pixels and {len(embeddings)} prompts"
         with _memory(what, "try a smaller batch size, a smaller tile size or fewer prompts"):
@@ -208,12 +208,16 @@ class Segmenter:
         batch = ((cut(image) * self._scale + self._shift) * cut(seen)).to(self.dtype)
         batch = filled_up(batch, least)
         grid = (size // self.definition.network.patch,) * 2
+        encode: Callable[..., Any] = self.network.encode
+        decode: Callable[..., Any] = self.network.decode
+        if self.compiled:
+            encode, decode = self._compiled_encode, self._compiled_decode
         total: Tensor | None = None
         present: Tensor | None = None
         with torch.no_grad():
             for view in views:
-                activations = self._encode(turned(batch, view))
-                logits = self._decode(activations, embeddings, grid)
+                activations = encode(turned(batch, view))
+                logits = decode(activations, embeddings, grid)
                 found = turned_back(torch.sigmoid(logits.to(self._outer)), view)
                 total = found if total is None else total + found
                 if self._gate is not None and present is None:
@@ -271,6 +275,12 @@ class _Blend:
     def result(self) -> Tensor:
         """The blended probabilities; 0 where no tile lies."""
         return self._sum / self._weight.clamp(min=torch.finfo(self._sum.dtype).tiny)
+
+
+def _middle(valid: np.ndarray, tile: Tile, size: int, padding: int) -> np.ndarray:
+    """The part of a block that a tile covers without its borders."""
+    first, last = padding, size - padding
+    return valid[tile.row + first : tile.row + last, tile.column + first : tile.column + last]
 
 
 def turned(images: Tensor, view: int) -> Tensor:
