@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import re
 import shutil
@@ -157,14 +158,39 @@ def reference_model(weights: str | None) -> Any:
     return model
 
 
+def _tiny_model() -> Any:
+    from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = CLIPSegConfig(
+        vision_config={**sizes, "num_hidden_layers": 2, "patch_size": 16, "image_size": 352},
+        text_config={**sizes, "num_hidden_layers": 1},
+        projection_dim=16,
+        reduce_dim=16,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=32,
+        extract_layers=[0, 1],
+    )
+    return CLIPSegForImageSegmentation(config).eval()
+
+
 def run_python(code: str) -> str:
     """Run code in a fresh process and return what it prints."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "task.py"
         script.write_text(code, encoding="utf-8")
+        root = str(Path(__file__).parent.parent)
+        search = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         done = subprocess.run(
-            [sys.executable, str(script)], check=True, capture_output=True, text=True
+            [sys.executable, str(script)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": search},
         )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
     return done.stdout
 
 
@@ -187,8 +213,10 @@ class StateDict:
         return self._tensors[name].cpu().numpy()
 
 
-def build_package(folder: Path, weights: str | None, *, mini: bool = False) -> Path:
-    """Build a package to measure: real weights, random ones of full size, or the miniature.
+def build_package(
+    folder: Path, weights: str | None, *, mini: bool = False, tiny: bool = False
+) -> Path:
+    """Build a package to measure: real weights, random ones of full size, or smaller ones.
 
     Parameters
     ----------
@@ -198,6 +226,8 @@ def build_package(folder: Path, weights: str | None, *, mini: bool = False) -> P
         Folder in the hub's layout.
     mini : bool
         Take the miniature.
+    tiny : bool
+        Random weights of a network that costs next to nothing, for tiles of the usual size.
 
     Returns
     -------
@@ -225,7 +255,7 @@ def build_package(folder: Path, weights: str | None, *, mini: bool = False) -> P
             build(out, weights=weights)
         return out
     source = folder / "random"
-    model = reference_model(None)
+    model = _tiny_model() if tiny else reference_model(None)
     # Speed does not depend on what prompts mean: the miniature's tokenizer will do.
     vocabulary = json.loads((MINI / "vocab.json").read_text(encoding="utf-8"))
     model.config.text_config.eos_token_id = vocabulary["<|endoftext|>"]

@@ -108,7 +108,7 @@ def classify(
     with ExitStack() as stack:
         opened = package
         if not isinstance(opened, Package):
-            opened = stack.enter_context(open_package(opened))
+            opened = stack.enter_context(open_package(opened, hash_ahead=True))
         check_tool(opened)
         for name in names:
             check_not_input(name, target)

@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,6 +84,7 @@ class Package:
     emd: dict[str, Any]
     report: Report = field(default_factory=Report, compare=False)
     archive: Path | None = field(default=None, repr=False)
+    ahead: Future[bytes] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def sha256(self) -> str | None:
@@ -92,6 +94,8 @@ class Package:
         ``emd`` that over the names and contents of the files in `root`, without what operating
         systems and Python leave behind; None if they are too many or cannot be read.
         """
+        if self.ahead is not None:
+            return self.ahead.result().hex()
         if self.archive is not None:
             return _hash_file(self.archive).hex()
         if self.root is not None:
@@ -100,7 +104,9 @@ class Package:
 
 
 @contextmanager
-def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[Package]:
+def open_package(
+    source: Source, *, workspace: Path | None = None, hash_ahead: bool = False
+) -> Iterator[Package]:
     """Open a package for the time of a ``with`` block.
 
     A .dlpk is checked, then unpacked into ``<workspace>/<name>.dlpk/``, a folder named like the
@@ -113,6 +119,8 @@ def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[P
         A .dlpk file, a folder with one .emd file, an .emd file, or the EMD as JSON text.
     workspace
         Existing folder to unpack into; a new temporary one by default.
+    hash_ahead
+        Compute the hash of a .dlpk while it is unpacked, for whoever will ask for it.
 
     Yields
     ------
@@ -147,13 +155,19 @@ def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[P
         handle = open_archive(Path(given), findings)
         if handle is None:
             raise _refusal(given, findings.report())
-        with _unpacked(given, path, handle, findings, workspace) as package:
+        ahead = _hashed_ahead(path) if hash_ahead else None
+        with _unpacked(given, path, handle, findings, workspace, ahead) as package:
             yield package
 
 
 @contextmanager
 def _unpacked(
-    given: str, path: Path, handle: BinaryIO, findings: Collector, workspace: Path | None
+    given: str,
+    path: Path,
+    handle: BinaryIO,
+    findings: Collector,
+    workspace: Path | None,
+    ahead: Future[bytes] | None,
 ) -> Iterator[Package]:
     folder = None
     try:
@@ -169,7 +183,8 @@ def _unpacked(
             unpack_entries(handle, entries, base / (package_name(path.name) + ".dlpk"))
         root = base / (package_name(path.name) + ".dlpk")
         (name,) = root_emds([entry.path for entry in entries if not entry.is_folder])
-        yield _load(given, "dlpk", root, root / name, package_name(path.name), report, path)
+        title = package_name(path.name)
+        yield _load(given, "dlpk", root, root / name, title, report, path, ahead)
     finally:
         if folder is not None:
             remove_folder(folder)
@@ -243,6 +258,7 @@ def _load(
     name: str,
     report: Report,
     archive: Path | None = None,
+    ahead: Future[bytes] | None = None,
 ) -> Package:
     findings = Collector(emd_path.name)
     data = b""
@@ -257,7 +273,7 @@ def _load(
         raise _refusal(given, findings.report())
     text = decode(data, lambda text: parse_emd(text)[0] is not None).text
     emd = _parse(given, text, emd_path.name)
-    return Package(given, kind, name, root, emd_path, text, emd, report, archive)
+    return Package(given, kind, name, root, emd_path, text, emd, report, archive, ahead)
 
 
 def _parse(given: str, text: str, file: str) -> dict[str, Any]:
@@ -280,6 +296,14 @@ def _place(finding: Finding) -> str:
     if finding.line is None:
         return ""
     return f"{finding.file}, line {finding.line}, column {finding.column}: "
+
+
+def _hashed_ahead(path: Path) -> Future[bytes]:
+    executor = ThreadPoolExecutor(1, "dlpk-hash")
+    try:
+        return executor.submit(_hash_file, path)
+    finally:
+        executor.shutdown(wait=False)
 
 
 def _hash_file(path: Path) -> bytes:

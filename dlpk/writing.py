@@ -15,11 +15,15 @@ from tqdm import tqdm
 from .blocks import Block
 from .described import choose_nodata
 from .journal import Journal, file_identity, journal_path
+from .memory import give_back_free_memory
 from .output import OutputRaster
 from .pipeline import Pipeline
 from .result import Classified
 from .run import Read, Run
 from .tags import band_names, result_legend, result_tags
+
+# After how much of the result memory is tidied up, which takes some milliseconds.
+TRIM_MEGAPIXELS = 1.9
 
 
 class Task(NamedTuple):
@@ -98,13 +102,20 @@ def write_result(
                 return _nothing(run, task.block)
             return _trimmed(task.block, *run.answer(task.block, given, debug_block))
 
+        since_trim = 0.0
+
         def write(task: Task, made: Made | None) -> None:
+            nonlocal since_trim
             if made is None:
                 assert journal is not None
                 made = Made(*journal.read(task.number))
             elif journal is not None:
                 journal.add(task.number, *made)
             output.write(task.block.column, task.block.row, *made)
+            since_trim += _megapixels(task.block)
+            if since_trim > TRIM_MEGAPIXELS:
+                since_trim = 0.0
+                give_back_free_memory()
 
         stages: Pipeline[Task, Read | None, Made | None] = Pipeline(read, compute, write)
         with _progress(run, quiet) as megapixels:

@@ -178,7 +178,10 @@ def block(function: Any, rows: int, columns: int) -> tuple[np.ndarray, np.ndarra
     return pixels, np.ones(pixels.shape[1:], bool)
 
 
-@pytest.mark.parametrize(("text", "margin"), [("a", 0), ("a{+1px}", GROWTH)])
+@pytest.mark.parametrize(
+    ("text", "margin"),
+    [("a", 0), ("a{+1px}", 1), ("a{+1m}", GROWTH), ("(a{-2px} OR b{+4px}){+3px}", 7)],
+)
 @pytest.mark.parametrize("size", [(1, 1), (17, 40)])
 def test_shapes(package: ModelDefinition, text: str, margin: int, size: tuple[int, int]) -> None:
     function = classifier(package, text_prompt=text, padding=8)
@@ -189,6 +192,15 @@ def test_shapes(package: ModelDefinition, text: str, margin: int, size: tuple[in
     bands = function.classify(*block(function, *size), 1.0)
     assert bands.shape == (2, *size) and bands.dtype == np.float32
     assert bands.min() >= 0 and bands.max() <= 1
+
+
+def test_growth_within_growth_adds_up(package: ModelDefinition) -> None:
+    function = classifier(package, text_prompt="(a{+40m} OR b){+30m}")
+    side = function.arguments.block_size + 2 * function.arguments.block_padding
+    pixels, valid = noise(side, side), np.ones((side, side), bool)
+    with pytest.raises(ArgumentError, match="by 70 pixels of this raster in all"):
+        function.classify(pixels, valid, 1.0)
+    function.classify(pixels, valid, 2.0)  # 35 pixels
 
 
 def test_growth_looks_beyond_the_block(package: ModelDefinition) -> None:
@@ -205,8 +217,8 @@ def test_growth_looks_beyond_the_block(package: ModelDefinition) -> None:
     disk = down**2 + across**2 <= 81
     expected = np.array(
         [
-            [scores[r - 9 : r + 10, c - 9 : c + 10][disk].max() for c in range(GROWTH, GROWTH + 16)]
-            for r in range(GROWTH, GROWTH + 16)
+            [scores[r - 9 : r + 10, c - 9 : c + 10][disk].max() for c in range(9, 9 + 16)]
+            for r in range(9, 9 + 16)
         ]
     )
     assert np.abs(found - expected).max() < 1e-5

@@ -225,8 +225,10 @@ def test_wrong_values(package: ModelDefinition, name: str, value: str, words: st
         ({}, 4 * 16, 8),
         ({"padding": "0"}, 4 * 32, 0),
         ({"batch_size": "64"}, 8 * 16, 8),
-        ({"text_prompt": "a{+1m}"}, 4 * 16, 8 + 64),
-        ({"background_prompt": "a{-1px}"}, 4 * 16, 8 + 64),
+        # Sixteen tiles a side less the margin, which is made of whole tiles with the block.
+        ({"text_prompt": "a{+1m}"}, 16 * 16 - 2 * 64, 8 + 64),
+        ({"background_prompt": "a{-1px}"}, 9 * 16 - 2, 8 + 1),
+        ({"text_prompt": "a{+1m}", "batch_size": "1"}, 10 * 16 - 2 * 64, 8 + 64),
         ({"tile_size": "4096", "padding": "0"}, 4096, 0),
         ({"tile_size": "2048", "padding": "0"}, 3 * 2048, 0),
         ({"tile_size": "4096", "padding": "2047"}, 4 * 2, 2047),

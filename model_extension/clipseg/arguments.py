@@ -102,7 +102,7 @@ class Arguments:
     @property
     def margin(self) -> int:
         """Pixels around a block that are computed for phrases that grow or shrink."""
-        return GROWTH if self.plan.grows else 0
+        return self.plan.margin(GROWTH)
 
     @property
     def block_padding(self) -> int:
@@ -111,16 +111,20 @@ class Arguments:
 
     @property
     def tiles_per_side(self) -> int:
-        """Tiles along each side of a block."""
+        """Tiles along each side of a block and its margin."""
         step = self.tile_size - 2 * self.padding
         most = math.isqrt(BLOCK_VALUES // len(self.plan.concepts)) // step
         wanted = max(TILES_PER_SIDE, math.isqrt(self.batch_size)) if self.batch_size > 1 else 1
-        return max(1, min(most, wanted))
+        if self.margin:
+            # The margin is computed for each block anew: the larger the blocks, the less of it.
+            wanted = 2 * wanted + math.ceil(2 * self.margin / step)
+        return max(1 + 2 * self.margin // step, min(most, wanted))
 
     @property
     def block_size(self) -> int:
         """Side in pixels of the block asked for per call, without padding (contract, section 6)."""
-        return (self.tile_size - 2 * self.padding) * self.tiles_per_side
+        # With the margin around it, it is made of whole tiles.
+        return (self.tile_size - 2 * self.padding) * self.tiles_per_side - 2 * self.margin
 
 
 def parse_arguments(scalars: Mapping[str, Any], definition: ModelDefinition) -> Arguments:

@@ -9,8 +9,8 @@ from torch import Tensor
 from .arguments import GROWTH, Arguments
 from .definition import ModelDefinition
 from .errors import ArgumentError
-from .logic import PRESENT, Thresholds, probability, radius, score
-from .nodes import Node, Phrase, reach
+from .logic import PRESENT, Thresholds, probability, score
+from .nodes import Node, Phrase, farthest, radius, reach
 from .segmenter import Segmenter
 
 
@@ -173,12 +173,17 @@ def check_growth(nodes: tuple[Node, ...], pixel: float) -> None:
     ArgumentError
         Names the growth and the most that this raster allows.
     """
-    for modifiers in (modifiers for node in nodes for modifiers in reach(node)):
-        if radius(modifiers, pixel) > GROWTH:
-            most = GROWTH if modifiers.unit == "px" else GROWTH * pixel
-            raise ArgumentError(
-                f"text_prompt grows or shrinks something by {abs(modifiers.grow):g} "
-                f"{modifiers.unit}, which is {radius(modifiers, pixel)} pixels of this raster; "
-                f"{most:g} {modifiers.unit} ({GROWTH} pixels) are the most: grow by less, or "
-                "classify at a larger cell size"
-            )
+    for node in nodes:
+        far = farthest(node, lambda modifiers: radius(modifiers, pixel))
+        if far <= GROWTH:
+            continue
+        modifiers = max(reach(node), key=lambda modifiers: radius(modifiers, pixel))
+        most = GROWTH if modifiers.unit == "px" else GROWTH * pixel
+        nested = far > radius(modifiers, pixel)
+        raise ArgumentError(
+            "text_prompt grows or shrinks something by "
+            + ("" if nested else f"{abs(modifiers.grow):g} {modifiers.unit}, which is ")
+            + f"{far} pixels of this raster{' in all' if nested else ''}; "
+            f"{most:g} {modifiers.unit} ({GROWTH} pixels) are the most: grow by less, or "
+            "classify at a larger cell size"
+        )

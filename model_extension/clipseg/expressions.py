@@ -21,13 +21,22 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from .errors import PromptError
-from .nodes import PLAIN, And, ClassExpression, Group, Modifiers, Node, Not, Or, Phrase
+from .nodes import (
+    FARTHEST,
+    PLAIN,
+    And,
+    ClassExpression,
+    Group,
+    Modifiers,
+    Node,
+    Not,
+    Or,
+    Phrase,
+)
 from .prompts import fold
 
 OPERATORS = ("AND", "OR", "NOT")
 DEEPEST = 50
-# In metres or pixels. No raster allows nearly as much; it keeps numbers finite.
-FARTHEST = 1_000_000.0
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
 BRACES = "braces hold a threshold, strength or growth, such as {:0.3 *1.5 +2m}"
 BAR = "a bar joins phrases, not parentheses; write OR"

@@ -17,12 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .nodes import And, Group, Modifiers, Node, Not, Or, Phrase
+from .nodes import And, Group, Modifiers, Node, Not, Or, Phrase, radius
 from .prompts import fold
 
 PRESENT = 0.5
-# In pixels; whatever is further is refused.
-FARTHEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -109,13 +107,6 @@ def calibrate(values: Tensor, threshold: float) -> Tensor:
     above = PRESENT + (values - threshold) * (PRESENT / (1.0 - threshold))
     # Rounding must not bring what is above its threshold back to one half.
     return torch.where(values > threshold, above.clamp(PRESENT + 2**-20, 1.0), below)
-
-
-def radius(modifiers: Modifiers, pixel: float) -> int:
-    """How far a phrase grows or shrinks, in pixels, to the nearest whole one."""
-    distance = abs(modifiers.grow)
-    pixels = distance if modifiers.unit == "px" else distance / pixel
-    return math.floor(min(pixels, FARTHEST) + 0.5)
 
 
 def _grown(values: Tensor, modifiers: Modifiers, pixel: float) -> Tensor:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Union
+from typing import Callable, Union
+
+# In metres or pixels. No raster allows nearly as much; it keeps numbers finite.
+FARTHEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,29 @@ def reach(node: Node) -> list[Modifiers]:
     elif isinstance(node, (And, Or)):
         found += [modifiers for part in node.parts for modifiers in reach(part)]
     return found
+
+
+def radius(modifiers: Modifiers, pixel: float) -> int:
+    """How far a phrase grows or shrinks, in pixels, to the nearest whole one."""
+    distance = abs(modifiers.grow)
+    pixels = distance if modifiers.unit == "px" else distance / pixel
+    return math.floor(min(pixels, FARTHEST) + 0.5)
+
+
+def farthest(node: Node, radius: Callable[[Modifiers], int]) -> int:
+    """How far away pixels can be that have a say in a pixel's score.
+
+    What grows inside of something that grows adds up.
+
+    Parameters
+    ----------
+    node : Node
+    radius : callable
+        Pixels that modifiers grow or shrink something by.
+    """
+    own = radius(node.modifiers) if isinstance(node, (Phrase, Group)) else 0
+    if isinstance(node, (Group, Not)):
+        return own + farthest(node.inner, radius)
+    if isinstance(node, (And, Or)):
+        return max(farthest(part, radius) for part in node.parts)
+    return own

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .errors import PromptError
 from .expressions import parse_expressions
 from .image_prompts import Example, ImagePrompt, parse_image_prompts
-from .nodes import ClassExpression, Group, Node, Not, Phrase, phrases, reach
+from .nodes import ClassExpression, Group, Node, Not, Phrase, farthest, phrases, radius, reach
 from .prompts import LONGEST_PROMPT, MOST_PROMPTS, fold
 
 # This character in front of a text names an image prompt, without its name as text beside it.
@@ -59,6 +59,20 @@ class Plan:
     def grows(self) -> bool:
         """Whether anything grows or shrinks, which takes pixels from around the block."""
         return any(reach(node) for node in (*self.nodes, *self.background))
+
+    def margin(self, most: int) -> int:
+        """Pixels around a block that have a say in it.
+
+        Parameters
+        ----------
+        most : int
+            What to ask for where something grows by metres: what a pixel measures is not known
+            before the first block.
+        """
+        nodes = (*self.nodes, *self.background)
+        if any(modifiers.unit != "px" for node in nodes for modifiers in reach(node)):
+            return most
+        return min(most, max(farthest(node, lambda m: radius(m, 1.0)) for node in nodes))
 
     @property
     def texts(self) -> tuple[str, ...]:
