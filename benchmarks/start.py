@@ -11,9 +11,19 @@ from benchmarks.common import build_package, parser, report, run_python, write_s
 OURS = """
 import time; start = time.perf_counter()
 import dlpk
-dlpk.classify({package!r}, {scene!r}, {out!r}, prompt={prompt!r}, arguments={{"padding": 0}},
-              device="cpu")
-print(time.perf_counter() - start)
+from dlpk.run import Run
+answer, ends = Run.answer, []
+def timed(*args):
+    begun = time.perf_counter()
+    try:
+        return answer(*args)
+    finally:
+        ends.append((begun, time.perf_counter()))
+Run.answer = timed
+dlpk.classify({package!r}, {scene!r}, {out!r}, prompt={prompt!r},
+              arguments={{"padding": 0, "batch_size": 1}}, device="cpu")
+# The first block loads the weights; computing takes it as long as the last one.
+print(ends[0][1] - start - (ends[-1][1] - ends[-1][0]))
 """
 BARE = """
 import time; start = time.perf_counter()
@@ -35,7 +45,7 @@ def main() -> None:
         with zipfile.ZipFile(package) as archive:
             archive.extract("model.safetensors", folder)
         scene = folder / "scene.tif"
-        write_scene(scene, 352)
+        write_scene(scene, 704)
         prompt = "sea" if given.weights else "water"
         ours, bare = [], []
         for _ in range(given.rounds):
@@ -47,14 +57,15 @@ def main() -> None:
     ratio = statistics.median(a / b for a, b in zip(ours, bare))
     rows = [
         {
-            "one tile, whole command": f"{statistics.median(ours):.2f} s",
+            "start to first block": f"{statistics.median(ours):.2f} s",
             "bare load of the weights": f"{statistics.median(bare):.2f} s",
             "ratio": f"{ratio:.2f}",
         }
     ]
     notes = [
-        "both with the import of torch; ours unpacks and checks the package, loads the network, "
-        "classifies one tile and writes the GeoTIFF"
+        "both with the import of torch; ours until the network sees the first tile: it unpacks and "
+        "checks the package, goes through both phases, opens the raster, loads the network and "
+        "embeds the prompt"
     ]
     report("start", "Start to first block", rows, notes, device="cpu", save=given.save)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from osgeo import gdal
 
+from .ahead import import_ahead
 from .container import Package, open_package
 from .devices import device_number
 from .errors import ArgumentsError, DlpkError
@@ -93,6 +94,7 @@ def classify(
     DlpkError
         Names what is wrong; nothing is left half-written.
     """
+    import_ahead(package)
     # Absolute now: functions may change the working directory.
     target = check_output(out).absolute()
     kept = None if debug_block is None else Path(debug_block).absolute()

@@ -214,6 +214,9 @@ def _open_dialog(options: argparse.Namespace) -> int:
 
 
 def _classify_all(options: argparse.Namespace) -> int:
+    from .ahead import import_ahead
+
+    import_ahead(options.package)  # before the others: GDAL takes its time as well
     from .arguments import parse_assignments
     from .classify_pixels import classify, parse_extent
     from .container import open_package

@@ -140,26 +140,31 @@ def load_network(
     """
     check_tensors(config, {name: file.shape(name) for name in file.keys()}, where)
     before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype if dtype == torch.float64 else torch.float32)
+    # In the precision wanted from the start: half of the memory, and one pass over it less.
+    torch.set_default_dtype(dtype)
     try:
         network = CLIPSeg(config)
     finally:
         torch.set_default_dtype(before)
+    factors: dict[int, float] = {}
+    if not exact or dtype in (torch.float16, torch.bfloat16):
+        for module in network.modules():
+            if isinstance(module, MLP):
+                factors.update(module.fold())
     with warnings.catch_warnings(), torch.no_grad():
         # The views are read-only, which torch warns of; they are only ever read.
         warnings.filterwarnings("ignore", message=".*not writ", category=UserWarning)
         for name, target in slots(network).items():
-            values = file.tensor(name)
-            if values.dtype.kind != "f":
+            array = file.tensor(name)
+            if array.dtype.kind != "f":
                 raise WeightsError(
-                    f"{where}: tensor {name!r} holds {values.dtype} values, weights are floating "
+                    f"{where}: tensor {name!r} holds {array.dtype} values, weights are floating "
                     "point numbers: export the weights again"
                 )
-            target.copy_(torch.from_numpy(values))
-        if not exact or dtype in (torch.float16, torch.bfloat16):
-            for module in network.modules():
-                if isinstance(module, MLP):
-                    module.fold()
+            values = torch.from_numpy(array)
+            if target.data_ptr() in factors:
+                values = values.float() * factors[target.data_ptr()]
+            target.copy_(values)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     network = network.to(device=device, dtype=dtype).eval()
