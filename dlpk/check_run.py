@@ -38,6 +38,9 @@ RULES: dict[str, Rule] = {
     "run/dialog-slow": Rule(
         _W, "A dialog that waits for long looks frozen; load weights on the first block.", _PHASES
     ),
+    "run/second-start-fails": Rule(
+        _W, "Whether dialog and run have an object each is not known; templates guard.", _INIT
+    ),
     "run/start-fails": Rule(_E, "The run ends before the first block.", _INIT),
     "run/arguments-as-text": Rule(
         _E, "The tool's dialog hands every argument over as text.", _TABLE

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +124,10 @@ def classify(
         }
         source = Raster(extent=area, **described)
         if like:
-            examples = write_examples(
-                like, source, described, opened.emd, chosen.stretch, examples_folder(target)
-            )
+            folder = examples_folder(target)
+            if not folder.exists():
+                stack.push(partial(_remove_if_failed, folder, resume))
+            examples = write_examples(like, source, described, opened.emd, chosen.stretch, folder)
             given["image_prompt"] = ", ".join(filter(None, [given.get("image_prompt"), examples]))
         if given.get("image_prompt"):
             # Who shows what to look for does not mean the default words as well.
@@ -146,6 +149,12 @@ def classify(
                 raise
             hint = f"{len(journal)} finished blocks are kept: the same command goes on from there"
             raise type(error)(f"{error}\n  {hint}") from error
+
+
+def _remove_if_failed(folder: Path, kept: bool, kind: Any, *rest: Any) -> None:
+    """Take the examples of a run away that came to nothing; one that goes on needs them."""
+    if kind is not None and not kept:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

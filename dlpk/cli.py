@@ -78,16 +78,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _failed(f"there is not enough memory: {error}")
     except Terminated:
-        return _failed(
-            "the command was told to end; what was unfinished is removed", EXIT_TERMINATED
-        )
+        return _failed(f"the command was told to end; {_left(options)}", EXIT_TERMINATED)
     except KeyboardInterrupt:
-        return _failed("interrupted; what was unfinished is removed", EXIT_INTERRUPTED)
+        return _failed(f"interrupted; {_left(options)}", EXIT_INTERRUPTED)
     except BrokenPipeError:  # `dlpk inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except OSError as error:
         return _failed(f"the system refuses: {error}")
+
+
+def _left(options: argparse.Namespace) -> str:
+    if getattr(options, "resume", False):
+        return "finished blocks are kept: the same command goes on from there"
+    return "what was unfinished is removed"
 
 
 def _failed(message: str, code: int = EXIT_FAILED) -> int:

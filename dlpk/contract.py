@@ -58,9 +58,9 @@ class Function:
             raise FunctionError(f"{self.name} has no method {method}, which ArcGIS calls")
         try:
             return bound(*args, **kwargs)
-        except DlpkError:
+        except (DlpkError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise FunctionError(
                 f"{self.name}.{method} failed: {explain(error, self.folders)}"
             ) from error

@@ -117,7 +117,9 @@ def _import(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise FunctionError(
             f"{path} cannot be imported: {explain(error, [path.parent])}"
         ) from error

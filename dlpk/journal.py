@@ -8,28 +8,33 @@ records in the order of an uninterrupted run, so that both come out byte by byte
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
+import re
 import struct
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from osgeo import gdal
 
 from .errors import JournalError
 
 MAGIC = b"dlpk journal 1\n"
-# Kind, number of the block, compressed length, checksum of the compressed bytes.
+# Kind, number of the block, compressed length, checksum of these three and the compressed bytes.
 RECORD = struct.Struct("<4sQQI")
+CHECKED = struct.Struct("<4sQQ")
 BLOCK, HEADER = b"BLOK", b"HEAD"
 # A finished block may be lost to a power cut for this long; a kill loses none.
 SYNC_SECONDS = 5.0
 LEVEL = 1
-BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line ends
+OPENED = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)  # Windows would change line ends
 
 
 class Journal:
@@ -57,7 +62,7 @@ class Journal:
         self._told = False
         try:
             # Never emptied on opening: it may be another run's.
-            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | BINARY), "r+b")
+            self._file: BinaryIO = os.fdopen(os.open(path, OPENED, 0o666), "r+b")
         except OSError as error:
             raise JournalError(f"the journal {path} cannot be used: {error}") from error
         try:
@@ -108,7 +113,7 @@ class Journal:
             return None
         place = self._file.tell()
         data = self._file.read(length)
-        if len(data) < length or zlib.crc32(data) != checksum:
+        if len(data) < length or _checksum(kind, number, data) != checksum:
             return None
         return kind, number, place, length
 
@@ -176,7 +181,7 @@ class Journal:
         return tuple(arrays)
 
     def _append(self, kind: bytes, number: int, data: bytes) -> tuple[int, int]:
-        self._file.write(RECORD.pack(kind, number, len(data), zlib.crc32(data)))
+        self._file.write(RECORD.pack(kind, number, len(data), _checksum(kind, number, data)))
         place = self._file.tell()
         self._file.write(data)
         return place, len(data)
@@ -201,6 +206,10 @@ def journal_path(target: Path) -> Path:
     return target.with_name(target.name + ".journal")
 
 
+def _checksum(kind: bytes, number: int, data: bytes) -> int:
+    return zlib.crc32(data, zlib.crc32(CHECKED.pack(kind, number, len(data))))
+
+
 def _bytes(array: np.ndarray) -> bytes:
     return np.ascontiguousarray(array).tobytes()
 
@@ -209,13 +218,40 @@ def file_identity(path: str) -> dict[str, Any]:
     """What tells an input file from a changed one: its name, size and time of change."""
     try:
         status = os.stat(path)
-    except OSError:  # not a file: a service, a subdataset
+    except (OSError, ValueError):  # not a file: a service, a subdataset
         return {"name": path}
     return {
         "name": os.path.abspath(path),
         "size": status.st_size,
         "changed": status.st_mtime_ns,
     }
+
+
+def raster_identities(path: str) -> list[dict[str, Any]]:
+    """The same for a raster and all files that it is made of, virtual rasters in it included."""
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [path]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = file_identity(name)
+        if name == path or name.lower().endswith(".vrt"):
+            with suppress(RuntimeError):
+                waiting += gdal.Open(name).GetFileList() or []
+    return [found[name] for name in sorted(found)]
+
+
+def named_files(text: str) -> list[dict[str, str]]:
+    """Files that an argument names, such as example images, with the hash of what they hold."""
+    found = []
+    for quoted, plain in re.findall(r'"([^"]+)"|([^",|=\[\]]+)', text):
+        name = (quoted or plain).strip()
+        with suppress(OSError, ValueError):
+            if os.path.isfile(name):
+                digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+                found.append({"name": name, "sha256": digest})
+    return found
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

@@ -18,7 +18,7 @@ from osgeo import gdal, ogr
 
 from .described import choose_bands
 from .errors import ArgumentsError, OutputError, RasterError
-from .extent import Extent
+from .extent import Extent, listed
 from .raster import Raster
 from .sampling import find_stretch
 from .stretch import Stretch
@@ -34,6 +34,7 @@ LARGEST_CHIP = 1024
 # More examples hardly change an average, and each is encoded.
 MOST_EXAMPLES = 50
 UNNAMED = "like this"
+FARTHEST = 1e12
 RGB, BYTES = (0, 1, 2), (0.0, 255.0)
 
 
@@ -54,7 +55,8 @@ class Likeness:
 
 def examples_folder(target: Path) -> Path:
     """Where the examples of a run that writes this file are kept."""
-    return target.with_name(f"{target.stem}-examples")
+    # A double quote would end the path in the argument that names it.
+    return target.with_name(f"{target.stem}-examples".replace('"', "'"))
 
 
 def parse_window(text: str) -> tuple[str, Extent]:
@@ -73,6 +75,9 @@ def parse_window(text: str) -> tuple[str, Extent]:
             f"--like {text!r} is not NAME=XMIN,YMIN,XMAX,YMAX with four numbers in the raster's "
             "coordinate system"
         ) from error
+    values = (extent.xmin, extent.ymin, extent.xmax, extent.ymax)
+    if not all(abs(value) < FARTHEST for value in values):
+        raise ArgumentsError(f"--like {text!r} holds a number that is no coordinate")
     if not (extent.xmin < extent.xmax and extent.ymin < extent.ymax):
         raise ArgumentsError(f"--like {text!r} is empty: xmin < xmax and ymin < ymax are needed")
     return " ".join(name.split()) or UNNAMED, extent
@@ -122,9 +127,14 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
     places: dict[str, list[Any]] = {}
     for feature in layer:
         geometry = feature.GetGeometryRef()
-        if geometry is None or ogr.GT_Flatten(geometry.GetGeometryType()) not in (
-            ogr.wkbPolygon,
-            ogr.wkbMultiPolygon,
+        if (
+            geometry is None
+            or geometry.IsEmpty()
+            or ogr.GT_Flatten(geometry.GetGeometryType())
+            not in (
+                ogr.wkbPolygon,
+                ogr.wkbMultiPolygon,
+            )
         ):
             continue
         geometry = geometry.Clone()
@@ -186,21 +196,28 @@ def write_examples(
     OutputError
         The folder cannot be written.
     """
-    classes: list[str] = []
+    if '"' in str(folder):
+        raise OutputError(
+            f"the folder {folder.parent} has a double quote in its name: choose another"
+        )
     bands = choose_bands(emd.get("ExtractBands") or RGB, raster)
     stretch = find_stretch(raster, bands, BYTES, stretch_method)
+    whole = Raster(**source)  # examples may lie outside of the extent that is classified
+    pictures: dict[Path, np.ndarray] = {}
+    classes: list[str] = []
+    for likeness in likenesses:
+        name = likeness.name.replace('"', "'")
+        stem = re.sub(r"[^\w-]+", "_", likeness.name)[:40].strip("_") or "class"
+        files = []
+        for number, place in enumerate(likeness.places, 1):
+            file = folder / f"{stem}-{len(classes) + 1}-{number}.png"
+            pictures[file] = _cut(place, likeness.name, whole, source, bands, stretch)
+            files.append(f'"{file}"')
+        classes.append(f'"{name}" = {" | ".join(files)}')
     try:
         folder.mkdir(exist_ok=True)
-        for likeness in likenesses:
-            name = likeness.name.replace('"', "'")
-            stem = re.sub(r"[^\w-]+", "_", likeness.name)[:40].strip("_") or "class"
-            files = []
-            for number, place in enumerate(likeness.places, 1):
-                file = folder / f"{stem}-{len(classes) + 1}-{number}.png"
-                pixels = _cut(place, likeness.name, raster, source, bands, stretch)
-                _write_png(pixels, file)
-                files.append(f'"{file}"')
-            classes.append(f'"{name}" = {" | ".join(files)}')
+        for file, pixels in pictures.items():
+            _write_png(pixels, file)
     except (OSError, RuntimeError) as error:
         raise OutputError(f"the examples cannot be written to {folder}: {error}") from error
     return ", ".join(classes)
@@ -216,6 +233,13 @@ def _cut(
 ) -> np.ndarray:
     """A place with its surroundings: uint8, (4, rows, columns), the last band is the mask."""
     xmin, xmax, ymin, ymax = place.GetEnvelope()
+    covered = raster.extent
+    outside = xmax < covered.xmin or xmin > covered.xmax
+    if outside or ymax < covered.ymin or ymin > covered.ymax:
+        raise RasterError(
+            f"the example of {name!r} at {listed(Extent(xmin, ymin, xmax, ymax))} lies outside of "
+            f"{raster.path}, which covers {listed(covered)} in its own coordinate system"
+        )
     margin = CONTEXT * max(xmax - xmin, ymax - ymin)
     # A place smaller than a pixel is the pixel.
     margin = max(margin, 2 * max(raster.cell_size))
@@ -245,7 +269,12 @@ def _burnt(place: Any, part: Raster) -> np.ndarray:
     target = gdal.GetDriverByName("MEM").Create("", part.width, part.height, 1, gdal.GDT_Byte)
     target.SetGeoTransform(part.transform)
     target.SetProjection(part.projection)
-    gdal.RasterizeLayer(target, [1], layer, burn_values=[1], options=["ALL_TOUCHED=TRUE"])
+    # It warns where neither has a coordinate system.
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    try:
+        gdal.RasterizeLayer(target, [1], layer, burn_values=[1], options=["ALL_TOUCHED=TRUE"])
+    finally:
+        gdal.PopErrorHandler()
     return np.asarray(target.ReadAsArray()) > 0
 
 

@@ -157,7 +157,9 @@ def make(made: type, package: Package) -> Function:
     folders = code_folders(package)
     try:
         instance = made()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise FunctionError(f"{made.__name__}() failed: {explain(error, folders)}") from error
     function = Function(instance, folders)
     function.check_license(PRODUCT)

@@ -13,8 +13,8 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 Item = TypeVar("Item")
 
-# Blocks that wait between two stages: one being made and one ready keep a stage busy.
-DEPTH = 2
+# Blocks that wait between two stages: one ready, while the next is being made, keeps a stage busy.
+DEPTH = 1
 # How often a stage that waits looks whether another one has failed, in seconds.
 GLANCE = 0.1
 

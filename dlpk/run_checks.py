@@ -188,7 +188,7 @@ class _Checks:
         growth, start = PeakGrowth(), time.perf_counter()
         try:
             made = load_class(function_path(self.package))
-            _, declared = validation_phase(made, self.package)
+            first, declared = validation_phase(made, self.package)
         except DlpkError as error:
             remedy = "Do not use the device, and nothing that may be missing, without 'device'."
             self.findings.failed("run/dialog-fails", error, remedy)
@@ -200,6 +200,11 @@ class _Checks:
         if seconds > MOST_SECONDS or (grown or 0) > MOST_BYTES:
             remedy = "Load weights and large libraries on the first block, not in initialize."
             self.findings.add("run/dialog-slow", message, remedy)
+        try:
+            initialize(first, self.package, self.device)
+        except DlpkError as error:
+            remedy = "Let initialize begin anew each time it is called."
+            self.findings.failed("run/second-start-fails", error, remedy)
         return declared
 
     def _configuration(self, declared: Sequence[Mapping[str, Any]]) -> Configuration | None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .blocks import Block
 from .described import choose_nodata
-from .journal import Journal, file_identity, journal_path
+from .journal import Journal, journal_path, named_files, raster_identities
 from .memory import give_back_free_memory
 from .output import OutputRaster
 from .pipeline import Pipeline
@@ -22,7 +22,8 @@ from .result import Classified
 from .run import Read, Run
 from .tags import band_names, result_legend, result_tags
 
-# After how much of the result memory is tidied up, which takes some milliseconds.
+# After how much of the result memory is tidied up, which takes some milliseconds: between blocks,
+# when the function holds none.
 TRIM_MEGAPIXELS = 1.9
 
 
@@ -102,27 +103,29 @@ def write_result(
                 return _nothing(run, task.block)
             return _trimmed(task.block, *run.answer(task.block, given, debug_block))
 
-        since_trim = 0.0
-
         def write(task: Task, made: Made | None) -> None:
-            nonlocal since_trim
             if made is None:
                 assert journal is not None
                 made = Made(*journal.read(task.number))
             elif journal is not None:
                 journal.add(task.number, *made)
             output.write(task.block.column, task.block.row, *made)
-            since_trim += _megapixels(task.block)
-            if since_trim > TRIM_MEGAPIXELS:
-                since_trim = 0.0
-                give_back_free_memory()
 
         stages: Pipeline[Task, Read | None, Made | None] = Pipeline(read, compute, write)
-        with _progress(run, quiet) as megapixels:
-            stages.run(
-                (Task(*pair) for pair in enumerate(run.grid.blocks(run.settings.block_order))),
-                lambda task: megapixels.update(_megapixels(task.block)),
-            )
+        with _progress(run, quiet) as progress:
+            since_trim = 0.0
+
+            def finished(task: Task) -> None:
+                nonlocal since_trim
+                megapixels = task.block.used_width * task.block.used_height / 1e6
+                progress.update(megapixels)
+                since_trim += megapixels
+                if since_trim > TRIM_MEGAPIXELS:
+                    since_trim = 0.0
+                    give_back_free_memory()
+
+            blocks = run.grid.blocks(run.settings.block_order)
+            stages.run((Task(*pair) for pair in enumerate(blocks)), finished)
         output.finish()
     if journal is not None:
         journal.remove()
@@ -162,9 +165,10 @@ def open_journal(target: Path, run: Run, rasters: Sequence[str], *, cog: bool) -
     raster = run.raster
     identity = {
         "package": run.package.sha256 or _short_hash(run.package.emd_text),
-        "rasters": [file_identity(name) for name in rasters],
+        "rasters": [raster_identities(name) for name in rasters],
         "part of the raster": [raster.width, raster.height, *raster.transform],
         "arguments": {name: str(value) for name, value in run.scalars.items()},
+        "files in arguments": [named_files(str(value)) for value in run.scalars.values()],
         "settings": asdict(run.settings),
         "device": run.device,
         "format": "COG" if cog else "GeoTIFF",
@@ -202,10 +206,6 @@ def _progress(run: Run, quiet: bool) -> Any:
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
         "[{elapsed}<{remaining}, {rate_fmt}]",
     )
-
-
-def _megapixels(block: Block) -> float:
-    return block.used_width * block.used_height / 1e6
 
 
 def _short_hash(text: str) -> str:

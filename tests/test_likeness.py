@@ -203,3 +203,33 @@ def test_packages_without_image_prompts(tmp_path: Path) -> None:
         dlpk.classify(
             package, raster, tmp_path / "o.tif", like=from_windows([("a", area(1, 1, 9, 9))])
         )
+
+
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan", "1e300"])
+def test_numbers_that_are_no_coordinates(number: str) -> None:
+    with pytest.raises(ArgumentsError, match="no coordinate"):
+        parse_window(f"a=1,2,3,{number}")
+
+
+def test_a_failed_run_leaves_no_examples(tmp_path: Path) -> None:
+    from tests.harness import make_package
+
+    package = make_package(tmp_path / "P")
+    raster = make_raster(tmp_path / "s.tif", (3, 40, 50))
+    for place in (area(1, 1, 9, 9), area(500, 500, 9, 9)):
+        with pytest.raises(DlpkError):
+            dlpk.classify(package, raster, tmp_path / "o.tif", like=from_windows([("a", place)]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["P", "s.tif"]
+
+
+def test_awkward_names(mini: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    raster = make_raster(tmp_path / "s.tif", (3, 40, 50), epsg=None, transform=None)
+    likenesses = from_windows([('a "b", c|d', Extent(5, 5, 20, 20))])
+    out = tmp_path / 'sp ace, "q".tif'
+    dlpk.classify(mini, raster, out, like=likenesses)
+    assert out.exists()
+    assert "Warning" not in capfd.readouterr().err
+    folder = tmp_path / 'quo"te'
+    folder.mkdir()
+    with pytest.raises(DlpkError, match="double quote in its name"):
+        dlpk.classify(mini, raster, folder / "o.tif", like=likenesses)

@@ -219,3 +219,29 @@ def test_disk_full(tmp_path: Path, package: Path, raster: Path) -> None:
     assert not out.exists()
     subprocess.run(command, cwd=ROOT, check=True)
     assert digest(out) == digest(run(package, raster, tmp_path / "whole.tif"))
+
+
+def test_a_changed_part_of_a_virtual_raster(tmp_path: Path, package: Path, raster: Path) -> None:
+    inner, outer = tmp_path / "inner.vrt", tmp_path / "outer.vrt"
+    gdal.Translate(str(inner), str(raster), format="VRT")
+    gdal.Translate(str(outer), str(inner), format="VRT")
+    out, arguments = tmp_path / "out.tif", {"fails_at": "50"}
+    with pytest.raises(DlpkError, match="this one fails"):
+        run(package, outer, out, arguments=arguments, resume=True)
+    os.utime(raster, (1, 1))
+    with pytest.raises(JournalError, match="rasters differ"):
+        run(package, outer, out, arguments=arguments, resume=True)
+
+
+def test_files_that_arguments_name(tmp_path: Path) -> None:
+    from dlpk.journal import named_files
+
+    image, mask = tmp_path / "a, b.png", tmp_path / "m.png"
+    image.write_bytes(b"one")
+    mask.write_bytes(b"two")
+    text = f'x = "{image}"[{mask}] | missing.png, 0.5'
+    found = named_files(text)
+    assert [entry["name"] for entry in found] == [str(image), str(mask)]
+    image.write_bytes(b"three")
+    assert named_files(text) != found
+    assert named_files("water, trees") == []

@@ -205,7 +205,7 @@ class Segmenter:
             ).to(self._outer)
 
         # Pixels without data take the mean colour, which is 0 after normalisation.
-        batch = ((cut(image) * self._scale + self._shift) * cut(seen)).to(self.dtype)
+        batch = cut(image).mul_(self._scale).add_(self._shift).mul_(cut(seen)).to(self.dtype)
         batch = filled_up(batch, least)
         grid = (size // self.definition.network.patch,) * 2
         encode: Callable[..., Any] = self.network.encode
@@ -218,7 +218,7 @@ class Segmenter:
             for view in views:
                 activations = encode(turned(batch, view))
                 logits = decode(activations, embeddings, grid)
-                found = turned_back(torch.sigmoid(logits.to(self._outer)), view)
+                found = turned_back(logits.to(self._outer).sigmoid_(), view)
                 total = found if total is None else total + found
                 if self._gate is not None and present is None:
                     present = self._gate.present(self._finish(activations[-1]))
@@ -264,9 +264,8 @@ class _Blend:
         self._weight = torch.zeros((height, width), dtype=dtype, device=like.device)
 
     def add(self, tiles: Sequence[Tile], masks: Tensor) -> None:
-        """Add the probabilities of tiles, shape (tiles, concepts, size, size)."""
-        weighted = masks * self._window
-        for tile, mask in zip(tiles, weighted):
+        """Add the probabilities of tiles, shape (tiles, concepts, size, size); uses them up."""
+        for tile, mask in zip(tiles, masks.mul_(self._window)):
             rows = slice(tile.row, tile.row + self._size)
             columns = slice(tile.column, tile.column + self._size)
             self._sum[:, rows, columns] += mask
