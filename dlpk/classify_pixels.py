@@ -104,6 +104,8 @@ def classify(
     number = device_number(device)
     given = dict(arguments or {})
     if prompt is not None:
+        if not isinstance(prompt, str):
+            raise ArgumentsError(f"the prompt is {prompt!r}; it must be text, as in 'water, trees'")
         if "text_prompt" in given:
             raise ArgumentsError("the prompt is given twice: as prompt and as text_prompt")
         given["text_prompt"] = prompt
@@ -112,7 +114,7 @@ def classify(
     with ExitStack() as stack:
         opened = package
         if not isinstance(opened, Package):
-            opened = stack.enter_context(open_package(opened, hash_ahead=True))
+            opened = stack.enter_context(open_package(opened))
         check_tool(opened)
         for name in names:
             check_not_input(name, target)

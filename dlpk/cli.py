@@ -117,8 +117,9 @@ def parse(words: list[str]) -> argparse.Namespace:
     """
     # West of Greenwich an extent begins with a minus, which would look like an option.
     for index in range(len(words) - 1, 0, -1):
-        if words[index - 1] == "--extent" and re.match(r"-[\d.]", words[index]):
-            words[index - 1 : index + 1] = [f"--extent={words[index]}"]
+        option = words[index - 1]
+        if option in ("--extent", "--like") and re.match(r"-[\d.]", words[index]):
+            words[index - 1 : index + 1] = [f"{option}={words[index]}"]
     options, rest = parser().parse_known_args(words)
     # Options may stand between the paths, which argparse does not see.
     if hasattr(options, "paths") and not any(word.startswith("-") for word in rest):

@@ -236,7 +236,7 @@ def _classify_all(options: argparse.Namespace) -> int:
         picture = check_output(options.png)
         for name in (*jobs[0][0], jobs[0][1]):
             check_not_input(name, picture)
-    with open_package(options.package, hash_ahead=True) as package:
+    with open_package(options.package) as package:
         for rasters, out in jobs:
             try:
                 result = classify(

@@ -7,7 +7,6 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,7 +83,6 @@ class Package:
     emd: dict[str, Any]
     report: Report = field(default_factory=Report, compare=False)
     archive: Path | None = field(default=None, repr=False)
-    ahead: Future[bytes] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def sha256(self) -> str | None:
@@ -94,8 +92,6 @@ class Package:
         ``emd`` that over the names and contents of the files in `root`, without what operating
         systems and Python leave behind; None if they are too many or cannot be read.
         """
-        if self.ahead is not None:
-            return self.ahead.result().hex()
         if self.archive is not None:
             return _hash_file(self.archive).hex()
         if self.root is not None:
@@ -104,9 +100,7 @@ class Package:
 
 
 @contextmanager
-def open_package(
-    source: Source, *, workspace: Path | None = None, hash_ahead: bool = False
-) -> Iterator[Package]:
+def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[Package]:
     """Open a package for the time of a ``with`` block.
 
     A .dlpk is checked, then unpacked into ``<workspace>/<name>.dlpk/``, a folder named like the
@@ -119,8 +113,6 @@ def open_package(
         A .dlpk file, a folder with one .emd file, an .emd file, or the EMD as JSON text.
     workspace
         Existing folder to unpack into; a new temporary one by default.
-    hash_ahead
-        Compute the hash of a .dlpk while it is unpacked, for whoever will ask for it.
 
     Yields
     ------
@@ -155,19 +147,13 @@ def open_package(
         handle = open_archive(Path(given), findings)
         if handle is None:
             raise _refusal(given, findings.report())
-        ahead = _hashed_ahead(path) if hash_ahead else None
-        with _unpacked(given, path, handle, findings, workspace, ahead) as package:
+        with _unpacked(given, path, handle, findings, workspace) as package:
             yield package
 
 
 @contextmanager
 def _unpacked(
-    given: str,
-    path: Path,
-    handle: BinaryIO,
-    findings: Collector,
-    workspace: Path | None,
-    ahead: Future[bytes] | None,
+    given: str, path: Path, handle: BinaryIO, findings: Collector, workspace: Path | None
 ) -> Iterator[Package]:
     folder = None
     try:
@@ -184,7 +170,7 @@ def _unpacked(
         root = base / (package_name(path.name) + ".dlpk")
         (name,) = root_emds([entry.path for entry in entries if not entry.is_folder])
         title = package_name(path.name)
-        yield _load(given, "dlpk", root, root / name, title, report, path, ahead)
+        yield _load(given, "dlpk", root, root / name, title, report, path)
     finally:
         if folder is not None:
             remove_folder(folder)
@@ -258,7 +244,6 @@ def _load(
     name: str,
     report: Report,
     archive: Path | None = None,
-    ahead: Future[bytes] | None = None,
 ) -> Package:
     findings = Collector(emd_path.name)
     data = b""
@@ -273,7 +258,7 @@ def _load(
         raise _refusal(given, findings.report())
     text = decode(data, lambda text: parse_emd(text)[0] is not None).text
     emd = _parse(given, text, emd_path.name)
-    return Package(given, kind, name, root, emd_path, text, emd, report, archive, ahead)
+    return Package(given, kind, name, root, emd_path, text, emd, report, archive)
 
 
 def _parse(given: str, text: str, file: str) -> dict[str, Any]:
@@ -296,14 +281,6 @@ def _place(finding: Finding) -> str:
     if finding.line is None:
         return ""
     return f"{finding.file}, line {finding.line}, column {finding.column}: "
-
-
-def _hashed_ahead(path: Path) -> Future[bytes]:
-    executor = ThreadPoolExecutor(1, "dlpk-hash")
-    try:
-        return executor.submit(_hash_file, path)
-    finally:
-        executor.shutdown(wait=False)
 
 
 def _hash_file(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def _describe(package: Package) -> dict[str, Any]:
         "bands": emd.get("ExtractBands"),
         "data_range": emd.get("DataRange"),
         "threshold": emd.get("Threshold"),
+        "thresholds": _calibrated(emd),
         "padding": emd.get("Padding"),
         "classes": [
             {"value": entry.get("Value"), "name": entry.get("Name"), "color": entry.get("Color")}
@@ -105,6 +107,7 @@ def as_text(description: dict[str, Any]) -> str:
         "bands": "Bands (from 0)",
         "data_range": "Data range",
         "threshold": "Threshold",
+        "thresholds": "Calibrated",
         "padding": "Padding",
         "vocabulary": "Vocabulary",
         "prompt": "Default prompt",
@@ -128,3 +131,9 @@ def as_text(description: dict[str, Any]) -> str:
     lines.append(f"{'Files:':18} {len(sizes)}, {sum(sizes.values()) / 1e6:,.1f} MB")
     lines += [f"  {size:>12,}  {name}" for name, size in sizes.items()]
     return "\n".join(lines)
+
+
+def _calibrated(emd: Mapping[str, Any]) -> dict[str, Any] | None:
+    own = emd.get("CLIPSeg")
+    found = own.get("Thresholds") if isinstance(own, dict) else None
+    return dict(found) if isinstance(found, dict) and found else None

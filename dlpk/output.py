@@ -62,8 +62,6 @@ class OutputRaster:
         One per band, may be empty.
     tile : (int, int)
         Width and height of the blocks that will be written.
-    tags : mapping
-        Provenance, stored as metadata.
     cog : bool
         Arrange the finished file as a Cloud Optimized GeoTIFF.
     scratch : str, optional
@@ -87,7 +85,6 @@ class OutputRaster:
         legend: Sequence[LegendEntry],
         band_names: Sequence[str],
         tile: tuple[int, int],
-        tags: Mapping[str, str],
         cog: bool = False,
         scratch: str | None = None,
     ) -> None:
@@ -122,7 +119,7 @@ class OutputRaster:
             self._dataset = driver.Create(
                 str(self._file), raster.width, raster.height, bands, GDAL_TYPES[pixel_type], options
             )
-            self._describe(raster, nodata, band_names, tags)
+            self._describe(raster, nodata, band_names)
             self._tiles = TileWriter(self._dataset, width, height)
         except (RuntimeError, UnicodeError) as error:
             self._discard()
@@ -136,13 +133,11 @@ class OutputRaster:
         raster: Raster,
         nodata: float | None,
         band_names: Sequence[str],
-        tags: Mapping[str, str],
     ) -> None:
         if raster.is_referenced:
             self._dataset.SetGeoTransform(raster.transform)
         if raster.projection:
             self._dataset.SetProjection(raster.projection)
-        self._dataset.SetMetadata({key: value for key, value in tags.items() if value})
         for index in range(self._dataset.RasterCount):
             band = self._dataset.GetRasterBand(index + 1)
             if nodata is not None:
@@ -182,8 +177,13 @@ class OutputRaster:
             for value, count in zip(*np.unique(pixels[0], return_counts=True)):
                 self.counts[int(value)] = self.counts.get(int(value), 0) + int(count)
 
-    def finish(self) -> None:
+    def finish(self, tags: Mapping[str, str]) -> None:
         """Build overviews and give the file its name.
+
+        Parameters
+        ----------
+        tags : mapping
+            Provenance, stored as metadata.
 
         Raises
         ------
@@ -201,6 +201,7 @@ class OutputRaster:
             if self.legend:
                 table = attribute_table(self.legend, self.counts)
                 self._dataset.GetRasterBand(1).SetDefaultRAT(table)
+            self._dataset.SetMetadata({key: value for key, value in tags.items() if value})
             self._dataset.FlushCache()
             levels = _overview_levels(self._dataset.RasterXSize, self._dataset.RasterYSize)
             if levels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -87,7 +88,6 @@ def write_result(
         legend=legend,
         band_names=band_names(run),
         tile=(run.configuration.tx, run.configuration.ty),
-        tags=result_tags(run),
         cog=cog,
         scratch=None if journal is None else _short_hash(target.name),
     ) as output:
@@ -114,9 +114,12 @@ def write_result(
         stages: Pipeline[Task, Read | None, Made | None] = Pipeline(read, compute, write)
         with _progress(run, quiet) as progress:
             since_trim = 0.0
+            hashing = threading.Thread(target=lambda: run.package.sha256, daemon=True)
 
             def finished(task: Task) -> None:
                 nonlocal since_trim
+                if task.number == 0:  # not before, when there is enough to do
+                    hashing.start()
                 megapixels = task.block.used_width * task.block.used_height / 1e6
                 progress.update(megapixels)
                 since_trim += megapixels
@@ -126,7 +129,7 @@ def write_result(
 
             blocks = run.grid.blocks(run.settings.block_order)
             stages.run((Task(*pair) for pair in enumerate(blocks)), finished)
-        output.finish()
+        output.finish(result_tags(run))
     if journal is not None:
         journal.remove()
     return Classified(

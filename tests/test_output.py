@@ -460,7 +460,6 @@ def test_not_finished_is_not_there(tmp_path: Path, raster: Path) -> None:
         "legend": [],
         "band_names": [],
         "tile": (16, 16),
-        "tags": {},
     }
     with OutputRaster(tmp_path / "r.tif", Raster(raster), **options) as output:
         output.write(0, 0, np.ones((1, 16, 16), "u1"), np.ones((1, 16, 16), "u1"))

@@ -96,7 +96,7 @@ def class_values(
         Something grows further than the margin around blocks.
     """
     plan = arguments.plan
-    thresholds = Thresholds(arguments.threshold, definition.thresholds)
+    thresholds = chosen_thresholds(arguments, definition)
     known = {texts: probabilities[place] for texts, place in plan.places.items()}
     nodes = (*plan.nodes, *plan.background)
     check_growth(nodes, pixel)
@@ -152,7 +152,7 @@ def class_probabilities(
         Something grows further than the margin around blocks.
     """
     plan = arguments.plan
-    thresholds = Thresholds(arguments.threshold, definition.thresholds)
+    thresholds = chosen_thresholds(arguments, definition)
     known = {texts: probabilities[place] for texts, place in plan.places.items()}
     check_growth(plan.nodes, pixel)
     return torch.stack(
@@ -163,6 +163,12 @@ def class_probabilities(
             for node in plan.nodes
         ]
     )
+
+
+def chosen_thresholds(arguments: Arguments, definition: ModelDefinition) -> Thresholds:
+    """Thresholds of a run: who changes the argument means it for all prompts, calibrated or not."""
+    changed = arguments.threshold != definition.threshold
+    return Thresholds(arguments.threshold, {} if changed else definition.thresholds)
 
 
 def check_growth(nodes: tuple[Node, ...], pixel: float) -> None:

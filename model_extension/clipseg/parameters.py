@@ -143,7 +143,8 @@ def _result(definition: ModelDefinition) -> list[dict[str, Any]]:
             "numeric",
             definition.threshold,
             "Probability from 0 to 1 above which a pixel belongs to a prompt. Lower it to find "
-            "more, raise it to find less. For example: 0.4",
+            "more, raise it to find less. Changed, it goes before calibrated thresholds. For "
+            "example: 0.4",
         ),
         _parameter(
             "presence_threshold",
