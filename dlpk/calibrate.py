@@ -20,6 +20,7 @@ from .truth import UNLABELLED, open_truth
 # Probabilities are counted in steps of a five-hundredth.
 STEPS = 500
 ROWS = 256
+IOU = "IoU"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Curve:
         """IoU at the best threshold."""
         return float(self.iou[round(self.threshold * STEPS)])
 
+    @property
+    def best_f_beta(self) -> float:
+        """F-beta at the best threshold."""
+        return float(self.f_beta[round(self.threshold * STEPS)])
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -64,11 +70,11 @@ class Calibration:
 
     def to_text(self) -> str:
         """The result for people."""
-        lines = [f"{'prompt':24} {'threshold':>9} {'IoU':>7} {'labelled pixels':>16}"]
+        lines = [f"{'prompt':24} {'threshold':>9} {'IoU':>7} {'F':>7} {'labelled pixels':>16}"]
         for curve in self.curves:
             lines.append(
                 f"{curve.name[:24]:24} {curve.threshold:9.3f} {curve.best_iou:7.3f} "
-                f"{curve.pixels:16,}"
+                f"{curve.best_f_beta:7.3f} {curve.pixels:16,}"
             )
         return "\n".join([*lines, f"(best by {self.measure})"])
 
@@ -135,7 +141,7 @@ def calibrate(
         for row in range(0, dataset.RasterYSize, ROWS):
             window = (0, row, dataset.RasterXSize, min(ROWS, dataset.RasterYSize - row))
             _count(dataset, labels.read(*window), window, counts)
-        measure = "IoU" if beta is None else f"F-beta with beta {beta:g}"
+        measure = IOU if beta is None else f"F-beta with beta {beta:g}"
         curves = [_curve(name, counts[0, i], counts[1, i], beta) for i, name in enumerate(classes)]
         return Calibration(tuple(curve for curve in curves if curve.pixels), measure)
 
@@ -196,8 +202,11 @@ def draw_curves(calibration: Calibration, out: str | Path) -> Path:
     for curve in calibration.curves:
         (line,) = axes.plot(curve.thresholds, curve.iou, label=curve.name.replace("$", r"\$"))
         axes.plot([curve.threshold], [curve.best_iou], "o", color=line.get_color())
+        if calibration.measure != IOU:
+            axes.plot(curve.thresholds, curve.f_beta, ":", color=line.get_color())
+            axes.plot([curve.threshold], [curve.best_f_beta], "o", color=line.get_color())
     axes.set_xlabel("threshold")
-    axes.set_ylabel("IoU")
+    axes.set_ylabel(IOU if calibration.measure == IOU else f"IoU; dotted: {calibration.measure}")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr, osr
 
-from dlpk.calibrate import STEPS, _curve, _middle_of_best
+import dlpk
+from builder import build
+from dlpk.calibrate import STEPS, _curve, _middle_of_best, calibrate
+from dlpk.cli import main
 from dlpk.errors import TruthError
+from dlpk.score import score
 from dlpk.truth import OTHER, UNLABELLED, open_truth
 
 gdal.UseExceptions()
@@ -115,3 +119,55 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
         open_truth(odd, like(), ["water"], tmp_path, "sort")
     with pytest.raises(TruthError, match="cannot be opened"):
         open_truth(tmp_path / "missing.shp", like(), ["water"], tmp_path)
+
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A package, a part of the demo scene, and its reference."""
+    folder = tmp_path_factory.mktemp("corner")
+    build(folder / "mini.dlpk", weights="mini")
+    for name in ("scene", "reference"):
+        source = str(ROOT / "demo" / f"{name}.tif")
+        gdal.Translate(str(folder / f"{name}.tif"), source, srcWin=[200, 150, 288, 240])
+    return folder / "mini.dlpk", folder / "scene.tif", folder / "reference.tif"
+
+
+def test_whole_way(corner: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """Thresholds are found, drawn, written, valid, shown, and make the result better."""
+    package, scene, reference = corner
+    out, png = tmp_path / "calibrated.dlpk", tmp_path / "curve.png"
+    words = [str(package), str(scene), "--truth", str(reference), "--prompt", "water, vegetation"]
+    assert main(["calibrate", *words, "--png", str(png), "--write", str(out), "-q"]) == 0
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    assert not list(dlpk.validate(out))
+    thresholds = dlpk.inspect(out)["thresholds"]
+    assert set(thresholds) == {"water", "vegetation"}
+    scores = {}
+    for name, source, arguments in [
+        ("plain", package, {}),
+        ("calibrated", out, {}),
+        ("changed", out, {"threshold": "0.9"}),
+    ]:
+        path = tmp_path / f"{name}.tif"
+        dlpk.classify(source, scene, path, prompt="water, vegetation", arguments=arguments)
+        classes = {"water": (1, 1), "vegetation": (2, 2)}
+        scores[name] = [line.iou for line in score(path, reference, classes)]
+    assert sum(scores["calibrated"]) > sum(scores["plain"])
+    # Who changes the argument means it, calibrated or not.
+    assert sum(scores["changed"]) < sum(scores["plain"])
+
+
+def test_f_beta(corner: tuple[Path, Path, Path]) -> None:
+    package, scene, reference = corner
+    found = {}
+    for beta in (None, 0.3, 3.0):
+        result = calibrate(package, scene, reference, prompt="water", beta=beta)
+        found[beta] = result.thresholds["water"]
+        text = result.to_text()
+        assert ("F-beta" in text) == (beta is not None)
+        assert f"{result.curves[0].best_f_beta:.3f}" in text
+    # Precision wants a high threshold, recall a low one.
+    assert found[3.0] < found[None] < found[0.3]

@@ -272,3 +272,30 @@ def test_an_example_finds_the_thing_elsewhere_and_not_where_it_is_absent(
     clipseg.look_for(concepts, presence_threshold=0.5)
     assert share(mirrored) == there
     assert [share(other) for other in others] == [0.0, 0.0]
+
+
+@released
+def test_an_example_finds_another_one_of_its_kind(clipseg: Segmenter, tmp_path: Path) -> None:
+    """A person in one photo shows where the person is in another; cups and rockets are none."""
+    astronaut = squashed("astronaut")
+    example = np.zeros((4, *astronaut.shape[1:]), np.uint8)
+    example[:3] = astronaut
+    example[3, :, 40:260] = 255
+    np.save(tmp_path / "person.npy", example)
+    clipseg.look_for([Concept((), (Example(str(tmp_path / "person.npy"), None),))])
+    share = {
+        name: float((masks(clipseg, squashed(name))[0] > 0.3).mean())
+        for name in ("camera", "coffee", "rocket")
+    }
+    assert share["camera"] > 0.2
+    assert share["coffee"] < 0.01 and share["rocket"] < 0.01
+
+
+def squashed(name: str) -> np.ndarray:
+    """A photo as a square of 352 pixels, uint8, (3, rows, columns)."""
+    data = pytest.importorskip("skimage.data")
+    transform = pytest.importorskip("skimage.transform")
+    pixels = getattr(data, name)()
+    pixels = np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels[..., :3]
+    resized = transform.resize(pixels, (352, 352), preserve_range=True).round()
+    return np.ascontiguousarray(np.moveaxis(resized.astype(np.uint8), -1, 0))
