@@ -109,6 +109,18 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         ),
         ("run/memory-grows", "PIXELS", "self.kept.append(np.ones(4_000_000))"),
         (
+            "run/memory-grows",
+            "PIXELS",
+            "self.places = getattr(self, 'places', {})\nself.places[tlc] = np.ones(4_000_000)",
+        ),
+        ("run/same-block-differs", "PIXELS", "valid[:, :2] = self.count % 2"),
+        ("run/strong-seams", "PIXELS", "valid[:, :9] = 0"),
+        (
+            "run/second-start-fails",
+            "INITIALIZE",
+            "self.starts = getattr(self, 'starts', 0) + 1\nassert self.starts < 2",
+        ),
+        (
             "run/writes-in-package",
             "INITIALIZE",
             "open(os.path.join(os.path.dirname(__file__), 'log'), 'w').close()",
