@@ -124,7 +124,9 @@ class Run:
             try:
                 configuration = function.configuration(scalars, settings.default_block)
             except FunctionError as error:
-                if settings.arguments_as == "typed":
+                # Errors of a function's own making say what is wrong with an argument.
+                by_python = type(error.__cause__).__module__ == "builtins"
+                if settings.arguments_as == "typed" or not by_python:
                     raise
                 raise FunctionError(f"{error}\n  {AS_TEXT}") from error
             bands = choose_bands(configuration.bands, raster)
