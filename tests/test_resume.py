@@ -112,8 +112,9 @@ def test_killed_dozens_of_times(tmp_path: Path, package: Path, raster: Path, cog
         if code == 0:
             break
         assert code == -signal.SIGKILL
-        assert not out.exists()
-        grown.append(journal.stat().st_size)
+        if out.exists():  # killed in the moment between the last rename and the end
+            assert digest(out) == digest(whole)
+        grown.append(journal.stat().st_size if journal.exists() else grown[-1])
     assert kills >= 12
     assert digest(out) == digest(whole)
     left = {path.name for path in tmp_path.iterdir() if "out" in path.name or "dlpk" in path.name}
