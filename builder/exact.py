@@ -19,12 +19,12 @@ from torch import nn
 
 from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.network import CLIPSeg
+from model_extension.clipseg.precision import DTYPES
 from model_extension.clipseg.tensors import check_tensors
 from model_extension.clipseg.weights import slots
 
 from .tensors import Tensors
 
-ROUNDED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 VOCABULARY = "clip.text_model.embeddings.token_embedding.weight"
 
 
@@ -58,7 +58,7 @@ class ExactNetwork:
     ) -> None:
         check_tensors(config, {name: tensors.shape(name) for name in tensors.keys()}, where)
         self._tensors = tensors
-        self._kind = ROUNDED.get(precision)
+        self._kind = None if precision == "fp64" else DTYPES[precision]
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:

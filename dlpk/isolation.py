@@ -53,7 +53,7 @@ def run_isolated(arguments: Sequence[str]) -> int:
     # The process cannot remove what it has mounted, so its temporary files lie in our folder.
     folder = tempfile.mkdtemp(prefix="dlpk-isolated-")
     home = str(Path(__file__).resolve().parent.parent)
-    start = f"import sys; sys.path[0] = {home!r}; from dlpk.isolation import main; "
+    start = f"import sys; sys.path[0] = {home!r}; from dlpk.isolated import main; "
     command = [sys.executable, "-c", start + "sys.exit(main(sys.argv[1:]))", *arguments]
     try:
         with subprocess.Popen(command, env={**os.environ, "TMPDIR": folder}) as process:
@@ -115,7 +115,8 @@ def _protect(name: bytes) -> None:
     _mount(None, name, MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
 
 
-def _enter() -> None:
+def enter() -> None:
+    """Put this process into name spaces of its own."""
     user, group = os.getuid(), os.getgid()
     libc = ctypes.CDLL(None, use_errno=True)
     # This has to come before any library has started a thread.
@@ -145,15 +146,3 @@ def _drop_rights() -> None:
     nothing = (ctypes.c_uint32 * 6)()
     if libc.capset(header, nothing) != 0 or libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise IsolationError("--isolate cannot give up its rights")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Enter the name spaces, then be the command."""
-    try:
-        _enter()
-    except (IsolationError, OSError) as error:
-        print(f"dlpk: error: {error}", file=sys.stderr)
-        return 1
-    from .cli import main as command
-
-    return command(arguments)

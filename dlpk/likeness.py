@@ -22,7 +22,7 @@ from .extent import Extent, listed
 from .raster import Raster
 from .sampling import find_stretch
 from .stretch import Stretch
-from .truth import LIKELY_FIELDS
+from .vectors import field_names, likely_field, placed
 
 gdal.UseExceptions()
 ogr.UseExceptions()
@@ -35,6 +35,7 @@ LARGEST_CHIP = 1024
 MOST_EXAMPLES = 50
 UNNAMED = "like this"
 FARTHEST = 1e12
+POLYGONS = (ogr.wkbPolygon, ogr.wkbMultiPolygon)
 RGB, BYTES = (0, 1, 2), (0.0, 255.0)
 
 
@@ -123,23 +124,10 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
         raise ArgumentsError(f"the layer {path} cannot be opened: {error}") from error
     layer = source.GetLayer(0)
     chosen = _field(layer, path, field)
-    system, own = raster.dataset.GetSpatialRef(), layer.GetSpatialRef()
     places: dict[str, list[Any]] = {}
-    for feature in layer:
-        geometry = feature.GetGeometryRef()
-        if (
-            geometry is None
-            or geometry.IsEmpty()
-            or ogr.GT_Flatten(geometry.GetGeometryType())
-            not in (
-                ogr.wkbPolygon,
-                ogr.wkbMultiPolygon,
-            )
-        ):
+    for feature, geometry in placed(layer, raster.dataset.GetSpatialRef()):
+        if geometry.IsEmpty() or ogr.GT_Flatten(geometry.GetGeometryType()) not in POLYGONS:
             continue
-        geometry = geometry.Clone()
-        if own is not None and system is not None and not own.IsSame(system):
-            geometry.TransformTo(system)
         name = Path(path).stem if chosen is None else str(feature.GetField(chosen) or "")
         if " ".join(name.split()):
             places.setdefault(" ".join(name.split()), []).append(geometry)
@@ -152,12 +140,10 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
 
 
 def _field(layer: Any, path: str | Path, field: str | None) -> str | None:
-    definition = layer.GetLayerDefn()
-    names = [definition.GetFieldDefn(i).GetName() for i in range(definition.GetFieldCount())]
+    names = field_names(layer)
     if field is not None and field not in names:
         raise ArgumentsError(f"{path} has no field {field!r}; it has: {', '.join(names) or 'none'}")
-    likely = [name for word in LIKELY_FIELDS for name in names if name.casefold() == word]
-    return field or (likely[0] if likely else None)
+    return field or likely_field(names)
 
 
 def write_examples(

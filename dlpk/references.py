@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from schemas.findings import Finding
 
@@ -16,9 +16,7 @@ from .container_folder import is_inside, walk
 from .container_names import place, shown, split_name, windows_key
 from .container_rules import RULES
 from .errors import BuiltInFunctionError, PackageError
-
-if TYPE_CHECKING:
-    from .container import Package
+from .package import Package
 
 __all__ = ["resolve"]
 

@@ -25,12 +25,12 @@ from . import (
     check_phases,
     check_pitfalls,
     check_returns,
-    check_run,
     check_scalars,
     check_signatures,
     check_versions,
     check_weights,
     container_rules,
+    run_rules,
 )
 from .check_environment import BASE, PRO, PYTHON, SHIPPED, VERSIONS
 
@@ -53,7 +53,7 @@ _TABLES: Final[tuple[ModuleType, ...]] = (
     check_versions,
     check_weights,
     check_files,
-    check_run,
+    run_rules,
 )
 
 GROUPS: Final = {

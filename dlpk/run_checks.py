@@ -25,7 +25,6 @@ from .block_checks import (
     check_seams,
     check_values,
 )
-from .check_run import RULES
 from .container import Package, open_package
 from .contract import Function
 from .devices import device_number
@@ -36,6 +35,7 @@ from .memory import PeakGrowth
 from .phases import check_tool, initialize, make, validation_phase
 from .raster import Raster
 from .run import Run
+from .run_rules import RULES
 from .settings import Settings
 from .surroundings import Say, surroundings
 from .synthetic import synthetic_pixels, write_raster

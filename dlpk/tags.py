@@ -6,14 +6,12 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .described import input_metadata
 from .errors import ContractError
 from .legend import LegendEntry, emd_classes, read_attribute_table
-
-if TYPE_CHECKING:
-    from .run import Run
+from .run import Run
 
 
 def result_legend(run: Run) -> list[LegendEntry]:
@@ -49,12 +47,11 @@ def band_names(run: Run) -> list[str]:
 
 
 def result_tags(run: Run) -> dict[str, str]:
-    """Provenance: the package and its hash, arguments, raster, stretch, settings."""
+    """Provenance: the package, arguments, raster, stretch, settings; its hash is `hash_tag`."""
     whole = run.function.key_metadata(-1, {})
     tags = {
         "TIFFTAG_SOFTWARE": f"dlpk {own_version()}",
         "DLPK_PACKAGE": run.package.name,
-        "DLPK_PACKAGE_SHA256": run.package.sha256 or "",
         "DLPK_ARGUMENTS": _as_json(run.scalars),
         "DLPK_RASTER": Path(run.raster.path).name,
         "DLPK_STRETCH": _stretch_text(run),
@@ -67,6 +64,11 @@ def result_tags(run: Run) -> dict[str, str]:
         for key, value in tags.items()
         if value
     }
+
+
+def hash_tag(run: Run) -> dict[str, str]:
+    """The package's hash, which takes a moment for large packages."""
+    return {"DLPK_PACKAGE_SHA256": run.package.sha256 or ""}
 
 
 def _stretch_text(run: Run) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from osgeo import gdal, ogr
 
 from .errors import TruthError
+from .vectors import LIKELY_FIELDS, field_names, likely_field, placed
 
 gdal.UseExceptions()
 ogr.UseExceptions()
@@ -19,7 +20,6 @@ ogr.UseExceptions()
 UNLABELLED, OTHER = 0, 255
 # Labels for what is none of the classes.
 NOTHING = ("background", "other", "nothing", "none")
-LIKELY_FIELDS = ("class", "classname", "class_name", "label", "name", "type", "prompt")
 
 
 @dataclass(frozen=True)
@@ -156,15 +156,14 @@ def _from_polygons(
 
 
 def _field(layer: Any, labels: str | Path, field: str | None, classes: Sequence[str]) -> str | None:
-    definition = layer.GetLayerDefn()
-    names = [definition.GetFieldDefn(i).GetName() for i in range(definition.GetFieldCount())]
+    names = field_names(layer)
     if field is not None:
         if field not in names:
             raise TruthError(f"{labels} has no field {field!r}; it has: {', '.join(names)}")
         return field
-    likely = [name for word in LIKELY_FIELDS for name in names if name.casefold() == word]
-    if likely:
-        return str(likely[0])
+    likely = likely_field(names)
+    if likely is not None:
+        return likely
     if len(classes) == 1:  # everything that is drawn is the one class
         return None
     raise TruthError(
@@ -189,14 +188,7 @@ def _with_values(layer: Any, target: Any, field: str | None, known: dict[str, in
     system = target.GetSpatialRef()
     made = memory.CreateLayer("labels", system, ogr.wkbUnknown)
     made.CreateField(ogr.FieldDefn("value", ogr.OFTInteger))
-    for feature in layer:
-        geometry = feature.GetGeometryRef()
-        if geometry is None:
-            continue
-        geometry = geometry.Clone()
-        own = layer.GetSpatialRef()
-        if own is not None and system is not None and not own.IsSame(system):
-            geometry.TransformTo(system)
+    for feature, geometry in placed(layer, system):
         label = str(feature.GetField(field) or "").strip().casefold() if field else ""
         value = 1 if field is None else known.get(label, OTHER)
         copied = ogr.Feature(made.GetLayerDefn())

@@ -21,7 +21,7 @@ from .output import OutputRaster
 from .pipeline import Pipeline
 from .result import Classified
 from .run import Read, Run
-from .tags import band_names, result_legend, result_tags
+from .tags import band_names, hash_tag, result_legend, result_tags
 
 # After how much of the result memory is tidied up, which takes some milliseconds: between blocks,
 # when the function holds none.
@@ -78,6 +78,7 @@ def write_result(
     """
     legend = result_legend(run)
     nodata = choose_nodata(run.info, legend, run.settings.nodata)
+    tags = result_tags(run)
     skips = nodata is not None and run.settings.empty_blocks == "skip"
     with OutputRaster(
         target,
@@ -129,7 +130,7 @@ def write_result(
 
             blocks = run.grid.blocks(run.settings.block_order)
             stages.run((Task(*pair) for pair in enumerate(blocks)), finished)
-        output.finish(result_tags(run))
+        output.finish({**tags, **hash_tag(run)})
     if journal is not None:
         journal.remove()
     return Classified(

@@ -34,7 +34,7 @@ TAIL = """
 
 
 def can_isolate() -> bool:
-    code = "from dlpk.isolation import _enter; _enter()"
+    code = "from dlpk.isolation import enter; enter()"
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
@@ -220,7 +220,7 @@ def test_errors_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation.ctypes, "CDLL", lambda *args, **more: Refusing())
     monkeypatch.setattr(isolation.ctypes, "get_errno", lambda: 1)
     with pytest.raises(IsolationError, match=r"name spaces of its own \(Operation not permitted\)"):
-        isolation._enter()
+        isolation.enter()
 
 
 def test_other_systems(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

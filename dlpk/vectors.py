@@ -1,0 +1,45 @@
+"""Polygons of vector files, in the coordinate system of a raster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+# Fields that are likely to name a class.
+LIKELY_FIELDS = ("class", "classname", "class_name", "label", "name", "type", "prompt")
+
+
+def field_names(layer: Any) -> list[str]:
+    """Names of a layer's fields."""
+    definition = layer.GetLayerDefn()
+    return [definition.GetFieldDefn(i).GetName() for i in range(definition.GetFieldCount())]
+
+
+def likely_field(names: list[str]) -> str | None:
+    """The field that is called like a class, if there is one."""
+    likely = (name for word in LIKELY_FIELDS for name in names if name.casefold() == word)
+    return next(likely, None)
+
+
+def placed(layer: Any, system: Any) -> Iterator[tuple[Any, Any]]:
+    """Features that have a geometry, each with a copy of it in another coordinate system.
+
+    Parameters
+    ----------
+    layer : ogr.Layer
+    system : osr.SpatialReference or None
+        Where the geometries go; as they are if that, or the layer's own, is not known.
+
+    Yields
+    ------
+    ogr.Feature, ogr.Geometry
+    """
+    own = layer.GetSpatialRef()
+    for feature in layer:
+        geometry = feature.GetGeometryRef()
+        if geometry is None:
+            continue
+        geometry = geometry.Clone()
+        if own is not None and system is not None and not own.IsSame(system):
+            geometry.TransformTo(system)
+        yield feature, geometry
