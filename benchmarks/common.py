@@ -267,11 +267,12 @@ def build_package(
 
 
 def write_scene(path: Path, side: int, *, compressed: bool = True) -> None:
-    """Write a square RGB GeoTIFF made of the builder's golden chips, mirrored side by side."""
+    """Write a square RGB GeoTIFF made of the builder's views from above, mirrored side by side."""
     import numpy as np
     from osgeo import gdal
 
-    chips = np.load(Path(__file__).parent.parent / "builder" / "chips.npy")
+    # The views from above come first; the others are photos.
+    chips = np.load(Path(__file__).parent.parent / "builder" / "chips.npy")[:3]
     driver = gdal.GetDriverByName("GTiff")
     options = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "BIGTIFF=IF_SAFER"]
     if compressed:

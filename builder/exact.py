@@ -21,7 +21,7 @@ from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.network import CLIPSeg
 from model_extension.clipseg.precision import DTYPES
 from model_extension.clipseg.tensors import check_tensors
-from model_extension.clipseg.weights import slots
+from model_extension.clipseg.weights import INPUT_TENSORS, slots
 
 from .tensors import Tensors
 
@@ -41,7 +41,8 @@ class ExactNetwork:
         Name of the weights, for messages.
     precision : str
         ``fp64``; or ``fp16`` or ``bf16``: weights and what every layer returns are rounded to it,
-        much as on a device that computes in it, but the same on every machine.
+        much as on a device that computes in it, but the same on every machine. In bfloat16 what
+        turns pixels into tokens is spared, as in `VisionTower.keep_pixels_exact`.
 
     Raises
     ------
@@ -59,6 +60,7 @@ class ExactNetwork:
         check_tensors(config, {name: tensors.shape(name) for name in tensors.keys()}, where)
         self._tensors = tensors
         self._kind = None if precision == "fp64" else DTYPES[precision]
+        self._spares = self._kind == torch.bfloat16
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
@@ -79,7 +81,8 @@ class ExactNetwork:
         ]
         if self._kind is not None:
             for module in network.modules():
-                module.register_forward_hook(partial(_round, self._kind))
+                if not self._spares or module is not network.vision.patches:
+                    module.register_forward_hook(partial(_round, self._kind))
         later = [prefix for prefix, _ in towers]
         if network.text is not None:
             self._hooks.append(network.text.vocabulary.register_forward_pre_hook(self._look_up))
@@ -125,7 +128,8 @@ class ExactNetwork:
         """
         with torch.no_grad():
             image, prompts = (torch.from_numpy(array) for array in (pixels[None], embeddings))
-            logits = self._network(self._rounded(image), self._rounded(prompts))
+            image = image if self._spares else self._rounded(image)
+            logits = self._network(image, self._rounded(prompts))
             return np.asarray(torch.sigmoid(logits[0]).numpy())
 
     def _rounded(self, values: torch.Tensor) -> torch.Tensor:
@@ -145,7 +149,7 @@ class ExactNetwork:
         for name in names:
             # Through numpy, since torch warns of read-only memory.
             np.copyto(self._slots[name].numpy(), self._tensors.tensor(name))
-            if self._kind is not None:
+            if not (self._spares and name.startswith(INPUT_TENSORS)):
                 self._slots[name].copy_(self._rounded(self._slots[name]))
 
 

@@ -24,10 +24,10 @@ from schemas.manifest import validate_manifest
 from .archive import write_zip
 from .emd import FUNCTION_FILE, WEIGHTS_FILE, emd_bytes, model_definition, network_settings
 from .errors import BuildError, SourceError
-from .golden import golden_prompts, proven_precisions, write_golden
+from .golden import candidates, proven_precisions, write_golden
 from .manifest import MANIFEST_FILE, file_hash, manifest_bytes, weights_record
 from .options import PRECISIONS, Options
-from .provenance import Licence, licences_of, licences_text
+from .provenance import CHIPS, Licence, licences_of, licences_text
 from .safetensors_writer import total_bytes, write_safetensors
 from .sources import DEFAULT_SOURCE, Weights, open_source
 from .tokenizer_files import TokenizerFiles, read_tokenizer
@@ -207,20 +207,21 @@ def _fill(package: Path, options: Options, title: str, stem: str) -> tuple[str, 
     emd = package / f"{stem}.emd"
     emd.write_bytes(emd_bytes(parts.definition))
     own = parts.definition["CLIPSeg"]
-    prompts = golden_prompts(
+    prompts = candidates(
         parse_prompts(own["Prompt"]) if own["Prompt"] else (), own.get("PromptNames")
     )
-    drift = write_golden(package, emd.name, prompts, parts.definition["Threshold"])
-    own["Precisions"] = proven_precisions(drift)
+    golden = write_golden(package, emd.name, prompts, parts.definition["Threshold"])
+    own["Precisions"] = proven_precisions(golden.drift)
+    licences = (*parts.licences, *(CHIPS[chip] for chip in golden.chips))
     emd.write_bytes(emd_bytes(parts.definition))
-    (package / "LICENSES.md").write_bytes(licences_text(parts.licences).encode("utf-8"))
+    (package / "LICENSES.md").write_bytes(licences_text(licences).encode("utf-8"))
     (package / MANIFEST_FILE).write_bytes(
         manifest_bytes(
             package,
             name=title,
             precision=options.precision,
             weights=parts.record,
-            licences=parts.licences,
+            licences=licences,
         )
     )
     _check_self(emd, package / MANIFEST_FILE)

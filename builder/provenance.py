@@ -85,30 +85,45 @@ EMBEDDINGS = Licence(
     "not stated by the file they came from",
     "Embeddings made with OpenAI's CLIP fall under its terms.",
 )
-CHIPS = (
-    Licence(
-        "golden chip 1",
+CHIPS = {
+    "marsh": Licence(
+        "golden chip: marsh",
         "Copernicus Sentinel data terms (free use with attribution)",
         "Sentinel-2, Virginia coast",
         "Contains modified Copernicus Sentinel data 2016.",
     ),
-    Licence(
-        "golden chip 2",
+    "trees": Licence(
+        "golden chip: trees",
         "CC0-1.0",
         "National Ecological Observatory Network (NEON), airborne camera imagery",
         "Attribution: NEON, operated by Battelle for the National Science Foundation.",
     ),
-    Licence(
-        "golden chip 3",
+    "snow": Licence(
+        "golden chip: snow",
         "BSD-3-Clause",
         "test data of rasterio",
         text=BSD_3_CLAUSE.format(holder="2013, MapBox"),
     ),
-)
+    "cat": Licence(
+        "golden chip: cat",
+        "CC0-1.0",
+        "photo by Stefan van der Walt, from the data of scikit-image (chelsea)",
+    ),
+    "astronaut": Licence(
+        "golden chip: astronaut",
+        "public domain",
+        "portrait of Eileen Collins by NASA, from the data of scikit-image (astronaut)",
+    ),
+    "cup": Licence(
+        "golden chip: cup",
+        "CC0-1.0",
+        "photo by Rachel Michetti, from the data of scikit-image (coffee)",
+    ),
+}
 
 
 def licences_of(kind: str, source: str, *, own_embeddings: bool) -> tuple[Licence, ...]:
-    """Licences of the parts of a package.
+    """Licences of the parts of a package but for its golden chips, which are in `CHIPS`.
 
     Parameters
     ----------
@@ -123,7 +138,7 @@ def licences_of(kind: str, source: str, *, own_embeddings: bool) -> tuple[Licenc
         weights = (CLIP, DECODER)
     else:
         weights = (OWN_WEIGHTS, CLIP, DECODER)
-    return (CODE, *weights, *([EMBEDDINGS] if own_embeddings else []), *CHIPS)
+    return (CODE, *weights, *([EMBEDDINGS] if own_embeddings else []))
 
 
 def licences_text(licences: Iterable[Licence]) -> str:

@@ -28,7 +28,7 @@ import builder.package
 import builder.sources
 from builder import BuildError, build
 from builder.naming import LONGEST_CLASS, class_names, file_stem, plain_text
-from builder.provenance import VERSION
+from builder.provenance import CHIPS, VERSION, licences_text
 from dlpk.container import check_container
 from model_extension.clipseg.definition import read_definition
 from model_extension.clipseg.tensors import tensor_shapes
@@ -194,13 +194,26 @@ def test_licences_state_the_contradiction(package: Path) -> None:
     for words in (
         "contradict",
         "Copyright (c) 2021 OpenAI",
-        "modified Copernicus Sentinel data 2016",
-        "National Ecological Observatory Network",
-        "Redistributions in binary form must reproduce",
         "Apache-2.0",
     ):
         assert words in text
-    assert sum(part.startswith("golden chip") for part in parts) == 3
+    for part in parts:
+        assert f"## {part}\n" in text
+    chips = {part for part in parts if part.startswith("golden chip")}
+    assert len(chips) == 3 and chips < {licence.part for licence in CHIPS.values()}
+
+
+def test_licences_of_golden_chips() -> None:
+    text = licences_text(CHIPS.values())
+    for words in (
+        "modified Copernicus Sentinel data 2016",
+        "National Ecological Observatory Network",
+        "Redistributions in binary form must reproduce",
+        "Stefan van der Walt",
+        "Rachel Michetti",
+        "NASA",
+    ):
+        assert words in text
 
 
 def test_an_old_package_is_replaced(pristine: Path, out: Path) -> None:

@@ -14,7 +14,18 @@ import torch
 
 from builder import build
 from builder.exact import ExactNetwork
-from builder.golden import CHIPS_FILE, SHOWN, golden_chips, golden_prompts
+from builder.golden import (
+    CHIPS_FILE,
+    FLIPPED_PER_MILLION,
+    SHOWN,
+    Drift,
+    candidates,
+    choose,
+    golden_chips,
+    proven_precisions,
+    tolerance,
+)
+from builder.provenance import CHIPS
 from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.definition import ModelDefinition, read_definition
 from model_extension.clipseg.errors import WeightsError
@@ -46,7 +57,7 @@ def test_chips_are_cut_for_small_tiles() -> None:
 @pytest.mark.parametrize("size", [353, 704, 1000])
 def test_chips_are_mirrored_for_large_tiles(size: int) -> None:
     chips, large = np.load(CHIPS_FILE), golden_chips(size)
-    assert large.shape == (3, 3, size, size)
+    assert large.shape == (6, 3, size, size)
     np.testing.assert_array_equal(large[..., :352, :352], chips)
     beyond = min(size, 704) - 352
     np.testing.assert_array_equal(
@@ -66,22 +77,89 @@ def test_chips_show_something() -> None:
 # Their prompts
 
 
+WORDS = tuple(word for words in SHOWN.values() for word in words)
+
+
 @pytest.mark.parametrize(
     ("prompts", "names", "expected"),
     [
-        ((), None, SHOWN[:3]),
-        (("solar panel",), None, ("solar panel", *SHOWN[:2])),
-        (("a", "b", "c", "d"), None, ("a", "b", "c")),
-        (("water",), None, ("water", "trees", "snow")),
-        (("person",), ("person", "Tree", "cup", "road"), ("Tree", "road", "person")),
-        (("cup",), ("fork", "cup", "spoon", "knife"), ("cup", "fork", "spoon")),
-        (("cup",), ("cup",), ("cup",)),
+        ((), None, WORDS),
+        (("solar panel",), None, ("solar panel", *WORDS)),
+        (("sea", "water"), None, ("sea", "water", *WORDS[2:])),
+        (tuple("abcdefgh"), None, (*"abcd", *WORDS[:12])),
+        (("cup",), ("person", "Tree", "cup", "road"), ("cup", "Tree", "road", "person")),
+        (("cup",), ("fork", "cup", "spoon"), ("cup", "fork", "spoon")),
+        (("spoon",), ("fork", "spoon"), ("spoon", "fork")),
+        (("a",), tuple("abcdefghijklmnopqrstuvwxyz"), tuple("abcdefghijklmnop")),
     ],
 )
-def test_prompts(
+def test_candidates(
     prompts: tuple[str, ...], names: tuple[str, ...] | None, expected: tuple[str, ...]
 ) -> None:
-    assert golden_prompts(prompts, names) == tuple(expected)
+    assert candidates(prompts, names) == tuple(expected)
+
+
+def test_every_chip_has_a_name_and_a_licence() -> None:
+    assert len(SHOWN) == len(golden_chips(32))
+    assert list(SHOWN) == list(CHIPS)
+
+
+def masks(**shares: tuple[str, float, float]) -> tuple[np.ndarray, list[str]]:
+    """Probabilities of all chips: by chip a word, how much it covers, how much is undecided."""
+    prompts = ["solar panel", *WORDS]
+    found = np.full((len(SHOWN), len(prompts), 1, 100), 0.1)
+    for name, (word, covered, undecided) in shares.items():
+        row = found[list(SHOWN).index(name), prompts.index(word), 0]
+        row[: round(100 * covered)] = 0.9
+        row[-round(100 * undecided) :] = 0.45
+    return found, prompts
+
+
+def chosen(**shares: tuple[str, float, float]) -> tuple[list[str], list[str]]:
+    found, prompts = masks(**shares)
+    chips, columns = choose(found, prompts, 0.5)
+    return [list(SHOWN)[chip] for chip in chips], [prompts[column] for column in columns]
+
+
+def test_the_surest_chips_are_chosen() -> None:
+    chips, prompts = chosen(
+        marsh=("sea", 0.5, 0.3),
+        trees=("grass", 0.5, 0.2),
+        snow=("road", 0.2, 0.01),
+        astronaut=("person", 0.4, 0.02),
+        cup=("cup", 0.3, 0.25),
+    )
+    assert chips == ["trees", "snow", "astronaut"]
+    assert prompts == ["road", "person", "grass", "solar panel"]
+
+
+@pytest.mark.parametrize(
+    "cat",
+    [
+        ("cat", 0.04, 0.01),  # a speck
+        ("cat", 0.97, 0.01),  # nothing else
+        ("water", 0.5, 0.01),  # something that the chip does not show
+    ],
+)
+def test_a_chip_has_to_show_what_is_found(cat: tuple[str, float, float]) -> None:
+    others = {"marsh": ("sea", 0.5, 0.3), "trees": ("tree", 0.5, 0.3), "cup": ("cup", 0.2, 0.3)}
+    assert chosen(**others, cat=("cat", 0.5, 0.01))[0] == ["marsh", "trees", "cat"]
+    assert chosen(**others, cat=cat)[0] == ["marsh", "trees", "cup"]
+
+
+def test_nothing_is_found() -> None:
+    assert chosen() == (["marsh", "trees", "snow"], ["solar panel", "water", "sea", "river"])
+
+
+def test_proven_precisions_pass_the_test_that_proved_them() -> None:
+    """With room, since no device rounds as the builder does."""
+    drift = {"fp16": Drift(60.0, 0.004), "bf16": Drift(450.0, 0.021)}
+    assert proven_precisions(drift) == ["fp32", "fp16", "bf16"]
+    assert tolerance(drift) == 0.04
+    drift["bf16"] = Drift(0.9 * FLIPPED_PER_MILLION, 0.021)
+    assert proven_precisions(drift) == ["fp32", "fp16"]
+    assert tolerance(drift) == 0.01
+    assert tolerance({}) == 0.01
 
 
 # Their results

@@ -10,7 +10,7 @@ import torch
 from model_extension.clipseg import packing, weights
 from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.definition import ModelDefinition
-from model_extension.clipseg.layers import MLP, Attention, Linear
+from model_extension.clipseg.layers import MLP, Attention, Linear, attention
 from model_extension.clipseg.network import CLIPSeg
 from model_extension.clipseg.packing import PackedHead, PackedLinear, pack
 from model_extension.clipseg.precision import available_precisions
@@ -56,8 +56,8 @@ def test_packed_equals_plain(
     plain = load(package, dtype, monkeypatch)
     packed = pack(load(package, dtype, monkeypatch))
     assert packed_layers(plain) == 0
-    # Four in each block: those of attention, and those around the activation; and the head.
-    assert packed_layers(packed) == 4 * (5 + 2 + 3) + 1
+    # Four in each block: those of attention, and those around the activation; patches and head.
+    assert packed_layers(packed) == 4 * (5 + 2 + 3) + 2
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randn(3, 3, 32, 24, generator=generator).to(dtype)
     with torch.no_grad():
@@ -210,3 +210,18 @@ def test_head_as_matrix_products(refined: bool, grid: tuple[int, int]) -> None:
         expected, found = head(x), PackedHead(head)(x)
     assert found.shape == expected.shape == (2, 1, 8 * grid[0], 8 * grid[1])
     assert (found - expected).abs().max() < 1e-6
+
+
+@pytest.mark.skipif(not HALF, reason="torch without bfloat16 on processors")
+def test_bfloat16_attention_can_be_trained() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, 3, 7, 8)
+    query, key, value = (
+        torch.randn(shape, generator=generator).bfloat16().requires_grad_() for _ in range(3)
+    )
+    trained = attention(query, key, value, causal=False)
+    trained.float().sum().backward()
+    assert all(float(x.grad.abs().sum()) > 0 for x in (query, value) if x.grad is not None)
+    with torch.no_grad():
+        fast = attention(query.detach(), key.detach(), value.detach(), causal=False)
+    assert (trained - fast).abs().max() < 0.02

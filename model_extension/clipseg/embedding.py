@@ -165,7 +165,7 @@ class Embedder:
 
     def blank(self) -> Tensor:
         """Embedding of an image that shows nothing, all of the mean colour: (1, projection)."""
-        dtype, size = next(self.network.parameters()).dtype, self.definition.tile_size
+        dtype, size = self.mean.dtype, self.definition.tile_size
         with torch.no_grad():
             return self.network.embed_image(
                 torch.zeros(1, 3, size, size, dtype=dtype, device=self.device)
@@ -179,13 +179,12 @@ class Embedder:
         ImageError
             An example cannot be used; names it.
         """
-        dtype = next(self.network.parameters()).dtype
         parts = []
         with torch.no_grad():
             for start in range(0, len(examples), IMAGES_AT_ONCE):
                 group = examples[start : start + IMAGES_AT_ONCE]
                 images = torch.stack([self._example(example, recipe) for example in group])
-                parts.append(self.network.embed_image(images.to(dtype)))
+                parts.append(self.network.embed_image(images))
         return torch.cat(parts)
 
     def _example(self, example: Example, recipe: str) -> Tensor:
@@ -222,4 +221,4 @@ class Embedder:
                 f"{path}: tensor {EMBEDDINGS_TENSOR!r} has shape {list(known.shape)}, the model "
                 f"definition asks for {list(expected)}"
             )
-        return torch.from_numpy(known).to(self.device, next(self.network.parameters()).dtype)
+        return torch.from_numpy(known).to(self.device, self.network.dtype)

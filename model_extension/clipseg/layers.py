@@ -60,7 +60,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor
     Tensor
         Shape (batch, heads, tokens, channels).
     """
-    low = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    low = query.dtype == torch.bfloat16 and query.device.type == "cpu" and not query.requires_grad
     if low and not causal and query.shape[2] <= MOST_TOKENS:
         return _attention_by_image(query, key, value)
     if hasattr(F, "scaled_dot_product_attention"):  # torch 2.0 and later: the fused kernel
@@ -81,10 +81,12 @@ def _attention_by_image(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     images, heads, tokens, channels = query.shape
     mixed = torch.empty(images, tokens, heads, channels, dtype=query.dtype)
+    scores = torch.empty(heads, tokens, tokens, dtype=query.dtype)
     scale = channels**-0.5
     for image in range(images):
-        scores = torch.bmm(query[image] * scale, key[image].transpose(1, 2))
-        mixed[image] = torch.bmm(scores.softmax(dim=-1), value[image]).transpose(0, 1)
+        torch.bmm(query[image] * scale, key[image].transpose(1, 2), out=scores)
+        torch.softmax(scores, dim=-1, out=scores)
+        mixed[image] = torch.bmm(scores, value[image]).transpose(0, 1)
     return mixed.transpose(1, 2)
 
 

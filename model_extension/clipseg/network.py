@@ -61,13 +61,26 @@ class VisionTower(nn.Module):
         Returns
         -------
         Tensor
-            Shape (batch, 1 + patches, width); the class token first.
+            Shape (batch, 1 + patches, width), in the precision of the blocks; the class token
+            first.
         """
-        patches = self.patches(pixels)
+        patches = self.patches(pixels.to(self.class_token.dtype))
         grid = (patches.shape[2], patches.shape[3])
         patches = patches.flatten(2).transpose(1, 2)
         first = self.class_token.expand(len(pixels), 1, -1)
-        return self.norm_in(torch.cat([first, patches], dim=1) + self.position_embedding(grid))
+        x = self.norm_in(torch.cat([first, patches], dim=1) + self.position_embedding(grid))
+        return x.to(self.norm_out.weight.dtype)
+
+    def keep_pixels_exact(self) -> None:
+        """Make tokens in single precision, whatever the blocks compute in.
+
+        bfloat16 has fewer digits than a band has values: rounding pixels and what multiplies them
+        does more harm than all rounding in the blocks, and sparing them costs next to nothing.
+        """
+        for part in (self.patches, self.norm_in):
+            part.float()
+        for parameter in (self.class_token, self.positions):
+            parameter.data = parameter.data.float()
 
     def position_embedding(self, grid: tuple[int, int]) -> Tensor:
         """Position embedding for a grid of patches, bicubically resized from the native grid."""
@@ -245,6 +258,11 @@ class CLIPSeg(nn.Module):
         self.vision = VisionTower(config)
         self.text = TextTower(config, config.text) if config.text else None
         self.decoder = Decoder(config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the blocks compute in, and what prompt embeddings are to be in."""
+        return self.decoder.film_mul.weight.dtype
 
     def embed_text(self, tokens: Tensor) -> Tensor:
         """Prompt embeddings from tokens, (prompts, length) to (prompts, projection).

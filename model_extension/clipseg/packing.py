@@ -39,6 +39,33 @@ class PackedLinear(nn.Module):
         )
 
 
+class PackedPatches(nn.Module):
+    """Patches into tokens as one matrix product: the convolution's step is its kernel.
+
+    Parameters
+    ----------
+    convolution : nn.Conv2d
+        Without bias.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.patch = int(convolution.stride[0])
+        width = convolution.out_channels
+        linear = Linear(convolution.weight[0].numel(), width, bias=False)
+        weight = convolution.weight.detach().reshape(width, -1)
+        linear.weight = nn.Parameter(weight, requires_grad=False)
+        self.linear = PackedLinear(linear)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(images, 3, height, width) to (images, channels, rows, columns)."""
+        images, bands, height, width = x.shape
+        rows, columns = height // self.patch, width // self.patch
+        x = x.reshape(images, bands, rows, self.patch, columns, self.patch)
+        x = self.linear(x.permute(0, 2, 4, 1, 3, 5).reshape(images, rows * columns, -1))
+        return x.transpose(1, 2).reshape(images, -1, rows, columns)
+
+
 class PackedHead(nn.Module):
     """The decoder's last layers, with transposed convolutions as matrix products.
 
@@ -103,8 +130,10 @@ def pack(network: CLIPSeg) -> CLIPSeg:
     CLIPSeg
         The same network.
     """
-    if not _works(next(network.parameters()).dtype):
+    vision = network.vision
+    if not _works(network.dtype) or not _works(vision.class_token.dtype):
         return network
+    vision.patches = PackedPatches(vision.patches)  # type: ignore[assignment]
     network.decoded_at_once = DECODED_AT_ONCE
     for module in network.modules():
         if isinstance(module, Attention):

@@ -205,7 +205,7 @@ class Segmenter:
             ).to(self._outer)
 
         # Pixels without data take the mean colour, which is 0 after normalisation.
-        batch = cut(image).mul_(self._scale).add_(self._shift).mul_(cut(seen)).to(self.dtype)
+        batch = cut(image).mul_(self._scale).add_(self._shift).mul_(cut(seen))
         batch = filled_up(batch, least)
         grid = (size // self.definition.network.patch,) * 2
         encode: Callable[..., Any] = self.network.encode

@@ -21,6 +21,9 @@ from .network import CLIPSeg
 from .packing import pack
 from .tensors import check_tensors
 
+# What `VisionTower.keep_pixels_exact` spares: the tensors that turn pixels into tokens.
+INPUT_TENSORS = ("clip.vision_model.embeddings.", "clip.vision_model.pre_layrnorm.")
+
 
 class TensorFile(Protocol):
     """What the loader needs of a weights file: `clipseg.safetensors.SafetensorsFile` has it."""
@@ -146,6 +149,8 @@ def load_network(
         network = CLIPSeg(config)
     finally:
         torch.set_default_dtype(before)
+    if dtype == torch.bfloat16:
+        network.vision.keep_pixels_exact()
     factors: dict[int, float] = {}
     if not exact or dtype in (torch.float16, torch.bfloat16):
         for module in network.modules():
@@ -167,7 +172,7 @@ def load_network(
             target.copy_(values)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    network = network.to(device=device, dtype=dtype).eval()
+    network = network.to(device=device).eval()
     if torch.device(device).type != "cpu" or (exact and dtype != torch.bfloat16):
         return network
     return pack(network)
