@@ -1,32 +1,24 @@
-"""Packages from end to end: what is in them, and that nothing is left when building fails."""
+"""Packages from end to end: what is in them, and what they are called."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import resource
 import shutil
-import signal
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from safetensors.numpy import load_file as load_numpy
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import builder.package
 import builder.sources
-from builder import BuildError, build
+from builder import build
 from builder.naming import LONGEST_CLASS, class_names, file_stem, plain_text
 from builder.provenance import CHIPS, VERSION, licences_text
 from dlpk.container import check_container
@@ -34,59 +26,15 @@ from model_extension.clipseg.definition import read_definition
 from model_extension.clipseg.tensors import tensor_shapes
 from schemas.emd import validate_emd
 from schemas.manifest import validate_manifest
+from tests import built_packages, random_package
+from tests.built_packages import read_emd, read_manifest, unpacked
 from tests.tiny_clipseg import settings, write_folder
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("source") / "weights", settings())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks as small as these only get slower with more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def package(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package with default options; not to be changed."""
-    return build(tmp_path_factory.mktemp("made") / "Some Name.dlpk", weights=str(pristine)).path
-
-
-@pytest.fixture
-def folder(pristine: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(pristine, tmp_path / "weights"))
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    (tmp_path / "made").mkdir()
-    return tmp_path / "made" / "Some Name.dlpk"
-
-
-def unpacked(package: Path, target: Path) -> Path:
-    with zipfile.ZipFile(package) as archive:
-        archive.extractall(target)
-    return target
-
-
-def read_emd(package: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(package) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".emd"))
-        emd: dict[str, Any] = json.loads(archive.read(name))
-    return emd
-
-
-def read_manifest(package: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(package) as archive:
-        manifest: dict[str, Any] = json.loads(archive.read("manifest.json"))
-    return manifest
+one_thread = random_package.one_thread
+pristine = built_packages.pristine
+package = built_packages.package
+out = built_packages.out
 
 
 # What is in it
@@ -339,264 +287,3 @@ def test_class_names_pass_the_schema(prompts: list[str]) -> None:
     }
     rules = {finding.rule for finding in validate_emd(json.dumps(emd))}
     assert not {rule for rule in rules if rule.startswith("emd/class-name")}
-
-
-# Options that cannot be
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"precision": "int8"}, "precision is 'int8'; it must be one of fp16, fp32"),
-        ({"threshold": 1.5}, "threshold is 1.5"),
-        ({"threshold": float("nan")}, "threshold is nan"),
-        ({"threshold": "0.3"}, "threshold is '0.3'"),
-        ({"freeze_prompts": "a", "prompt_embeddings": "b", "names": "c"}, "not both"),
-        ({"prompt_embeddings": "b"}, "go together"),
-        ({"names": "c"}, "go together"),
-        ({"embeddings_tensor": "c"}, "of no use without"),
-        ({"prompt": ",,"}, "empty"),
-        ({"prompt": "x" * 10_000}, "10,000 characters"),
-        ({"prompt": ", ".join(map(str, range(300)))}, "300 prompts"),
-        ({"freeze_prompts": ""}, "empty"),
-    ],
-)
-def test_options(pristine: Path, out: Path, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(BuildError, match=words):
-        build(out, weights=str(pristine), **options)
-    assert os.listdir(out.parent) == []
-
-
-def test_targets(pristine: Path, out: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "folder.dlpk"
-    folder.mkdir()
-    for target, words in (
-        (out.with_suffix(".zip"), "does not end in .dlpk"),
-        (out.with_suffix(""), "does not end in .dlpk"),
-        (folder, "is a folder: name a file"),
-        (tmp_path / "nowhere" / "x.dlpk", "does not exist: make it first"),
-    ):
-        with pytest.raises(BuildError, match=words.replace(".", r"\.")):
-            build(target, weights=str(pristine))
-    assert list(folder.iterdir()) == []
-
-
-def in_process(code: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **options,
-    )
-
-
-BUILD = """
-import sys
-from builder import BuildError, build
-try:
-    print(build(sys.argv[1], weights=sys.argv[2]).sha256)
-except BuildError as error:
-    print("BuildError:", error)
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
-def test_read_only_folder(pristine: Path, out: Path) -> None:
-    out.write_bytes(b"old")
-    out.parent.chmod(0o555)
-    drop = "import os\nif os.getuid() == 0:\n    os.setgroups([])\n    os.setuid(65534)\n"
-    # Whoever runs the tests, the folders above are to be passed.
-    for above in (*out.parents[1:4], *pristine.parents[:3]):
-        above.chmod(above.stat().st_mode | 0o055)
-    try:
-        done = in_process("import builder.package, builder.golden\n" + drop + BUILD, out, pristine)
-    finally:
-        out.parent.chmod(0o755)
-    assert "BuildError" in done.stdout and "cannot be written to" in done.stdout, done.stderr
-    assert out.read_bytes() == b"old"
-    assert os.listdir(out.parent) == [out.name]
-
-
-@pytest.mark.parametrize("stage", ["weights", "zip"])
-def test_disk_full(pristine: Path, package: Path, out: Path, stage: str) -> None:
-    """A limit on the size of files stops the writing as a full disk does."""
-    with zipfile.ZipFile(package) as archive:
-        weights = archive.getinfo("model.safetensors").file_size
-    limit = weights // 2 if stage == "weights" else package.stat().st_size - 1
-    assert limit > weights or stage == "weights"
-    out.write_bytes(b"old")
-    done = in_process(
-        BUILD,
-        out,
-        pristine,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
-    assert f"the disk of {out.parent} is full" in done.stdout, done.stderr
-    assert out.read_bytes() == b"old"
-    assert os.listdir(out.parent) == [out.name]
-
-
-def test_too_little_room_is_known_beforehand(
-    pristine: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = type(shutil.disk_usage("."))(10**9, 10**9, 1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(BuildError, match=r"building needs \d+ MB .*, 0 MB are free"):
-        build(out, weights=str(pristine))
-    assert os.listdir(out.parent) == []
-
-
-STAGES = (
-    "open_source",
-    "read_tokenizer",
-    "write_safetensors",
-    "weights_record",
-    "emd_bytes",
-    "write_golden",
-    "manifest_bytes",
-    "write_zip",
-    "file_hash",
-)
-
-
-@pytest.mark.parametrize(
-    ("stage", "kind"),
-    [
-        *((stage, KeyboardInterrupt) for stage in STAGES),
-        ("write_safetensors", OSError),
-        ("write_zip", OSError),
-        ("emd_bytes", MemoryError),
-    ],
-)
-def test_nothing_is_left_behind(
-    pristine: Path,
-    out: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stage: str,
-    kind: type[BaseException],
-) -> None:
-    def after(work: Callable[..., Any]) -> Callable[..., Any]:
-        def interrupted(*arguments: Any, **options: Any) -> Any:
-            work(*arguments, **options)
-            raise kind("at the worst moment")
-
-        return interrupted
-
-    out.write_bytes(b"old")
-    monkeypatch.setattr(builder.package, stage, after(getattr(builder.package, stage)))
-    with pytest.raises(BuildError if kind is OSError else kind, match="at the worst moment"):
-        build(out, weights=str(pristine))
-    assert out.read_bytes() == b"old"
-    assert os.listdir(out.parent) == [out.name]
-
-
-@pytest.mark.parametrize("moment", ["open_source", "write_golden", "write_zip"])
-def test_interrupted_by_a_signal(pristine: Path, out: Path, moment: str) -> None:
-    """Ctrl-C as the terminal sends it, while a stage is at work."""
-    out.write_bytes(b"old")
-    code = f"""
-import sys, time
-import builder.package as package
-work = package.{moment}
-def slow(*arguments, **options):
-    work(*arguments, **options)
-    print("now", flush=True)
-    time.sleep(60)
-package.{moment} = slow
-package.build(sys.argv[1], weights=sys.argv[2])
-"""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(out), str(pristine)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "now\n"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert "KeyboardInterrupt" in errors
-    assert out.read_bytes() == b"old"
-    assert os.listdir(out.parent) == [out.name]
-
-
-# Weights that cannot be
-
-
-def change(folder: Path, work: Callable[[dict[str, np.ndarray]], None]) -> None:
-    tensors = {k: np.array(v) for k, v in load_numpy(folder / "model.safetensors").items()}
-    work(tensors)
-    save_file(
-        {k: torch.from_numpy(v).contiguous() for k, v in tensors.items()},
-        folder / "model.safetensors",
-    )
-
-
-PROJECTION = "clip.visual_projection.weight"
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("precision", ["fp16", "fp32"])
-def test_broken_values(folder: Path, out: Path, value: float, precision: str) -> None:
-    change(folder, lambda tensors: tensors[PROJECTION].__setitem__((1, 2), value))
-    with pytest.raises(BuildError, match=f"{PROJECTION}' holds values that are not finite"):
-        build(out, weights=str(folder), precision=precision)
-    assert os.listdir(out.parent) == []
-
-
-def test_values_beyond_half_precision(folder: Path, out: Path) -> None:
-    change(folder, lambda tensors: tensors[PROJECTION].__setitem__((1, 2), -70_000.0))
-    with pytest.raises(BuildError, match=r"holds 70000, .* precision fp32"):
-        build(out, weights=str(folder))
-    assert os.listdir(out.parent) == []
-    build(out, weights=str(folder), precision="fp32")
-
-
-def test_missing_tensor(folder: Path, out: Path) -> None:
-    change(folder, lambda tensors: tensors.pop(PROJECTION))
-    with pytest.raises(BuildError, match=f"1 of .* tensors are missing, first '{PROJECTION}'"):
-        build(out, weights=str(folder))
-    assert os.listdir(out.parent) == []
-
-
-def test_tensor_of_another_shape(folder: Path, out: Path) -> None:
-    change(folder, lambda tensors: tensors.update({PROJECTION: np.zeros((3, 4), np.float32)}))
-    with pytest.raises(BuildError, match=rf"'{PROJECTION}' has shape \[3, 4\]"):
-        build(out, weights=str(folder))
-
-
-def test_settings_of_another_network(folder: Path, out: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    for changes, words in (
-        ({"extract_layers": [0, 1, 9]}, "extract_layers"),
-        ({"reduce_dim": "x"}, r"config\.json: .*'x'"),
-        ({"vision_config": {**config["vision_config"], "hidden_act": "relu"}}, "activation"),
-    ):
-        (folder / "config.json").write_text(json.dumps({**config, **changes}))
-        with pytest.raises(BuildError, match=words):
-            build(out, weights=str(folder))
-    assert os.listdir(out.parent) == []
-
-
-def test_image_size_that_does_not_fit_the_patches(folder: Path, out: Path) -> None:
-    (folder / "preprocessor_config.json").write_text('{"size": 60}')
-    with pytest.raises(BuildError, match="image size 60 must be a multiple of the patch size 8"):
-        build(out, weights=str(folder))
-
-
-def test_notes_of_the_source_are_passed_on(folder: Path, out: Path) -> None:
-    (folder / "preprocessor_config.json").write_text(
-        '{"size": 64, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}'
-    )
-    built = build(out, weights=str(folder))
-    assert any("mistake of the hub's files" in note for note in built.notes)
-    assert read_emd(out)["CLIPSeg"]["Mean"] == [0.485, 0.456, 0.406]
-
-
-def test_unreadable_source_is_not_blamed_on_the_target(folder: Path, out: Path) -> None:
-    (folder / "vocab.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(BuildError, match=r"vocab\.json is not UTF-8"):
-        build(out, weights=str(folder))
