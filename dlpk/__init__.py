@@ -1,7 +1,7 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
 The functions have the names of the commands: `dlpk.build`, `dlpk.validate`, `dlpk.inspect`,
-`dlpk.classify`. Each imports what it needs when it is first used.
+`dlpk.classify`, `dlpk.test`, `dlpk.calibrate`. Each imports what it needs when it is first used.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from builder import build
 
+    from .calibration import calibrate
     from .classify_pixels import classify
+    from .golden_test import golden_test as test
     from .inspection import inspect
     from .validation import validate
 
-__all__ = ["build", "classify", "inspect", "validate"]
+__all__ = ["build", "calibrate", "classify", "inspect", "test", "validate"]
 _HOMES = {
-    "build": "builder",
-    "classify": "dlpk.classify_pixels",
-    "inspect": "dlpk.inspection",
-    "validate": "dlpk.validation",
+    "build": ("builder", "build"),
+    "calibrate": ("dlpk.calibration", "calibrate"),
+    "classify": ("dlpk.classify_pixels", "classify"),
+    "inspect": ("dlpk.inspection", "inspect"),
+    "test": ("dlpk.golden_test", "golden_test"),
+    "validate": ("dlpk.validation", "validate"),
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import a function of the package when it is asked for."""
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        home, function = _HOMES[name]
+        return getattr(import_module(home), function)
     raise AttributeError(f"module 'dlpk' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from .errors import ArgumentsError, DlpkError
 from .extent import Extent
 from .likeness import Likeness, examples_folder, write_examples
 from .mosaic import check_not_input, mosaic, mosaic_label
-from .output import check_output
+from .output import check_geotiff
 from .phases import check_tool
 from .raster import Raster
 from .result import Classified
@@ -98,7 +98,7 @@ def classify(
     """
     import_ahead(package)
     # Absolute now: functions may change the working directory.
-    target = check_output(out).absolute()
+    target = check_geotiff(out).absolute()
     kept = None if debug_block is None else Path(debug_block).absolute()
     chosen = settings or Settings()
     number = device_number(device)

@@ -40,12 +40,13 @@ def add_calibrate(commands: Any) -> None:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from .arguments import parse_assignments
-    from .calibrate import calibrate, draw_curves, write_thresholds
-    from .output import check_output
+    from .calibration import calibrate, draw_curves, write_thresholds
+    from .output import check_output, check_png
 
-    for target in (options.png, options.write):
-        if target:
-            check_output(target)
+    if options.png:
+        check_png(options.png)
+    if options.write:
+        check_output(options.write)
     found = calibrate(
         options.package,
         options.raster,

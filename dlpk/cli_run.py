@@ -223,7 +223,7 @@ def _classify_all(options: argparse.Namespace) -> int:
     from .devices import device_number
     from .errors import DlpkError
     from .mosaic import check_not_input
-    from .output import check_output
+    from .output import check_png
     from .settings import parse_settings
     from .surroundings import print_message, print_warnings
 
@@ -233,9 +233,9 @@ def _classify_all(options: argparse.Namespace) -> int:
     extent = parse_extent(options.extent) if options.extent else None
     device_number(options.device)
     if options.png:
-        picture = check_output(options.png)
         for name in (*jobs[0][0], jobs[0][1]):
-            check_not_input(name, picture)
+            check_not_input(name, Path(options.png))
+        check_png(options.png)
     with open_package(options.package) as package:
         for rasters, out in jobs:
             try:

@@ -41,6 +41,7 @@ LARGEST_TILE = 512
 DEFAULT_TILE = 256
 SMALLEST_OVERVIEW = 256
 SCRATCH_PREFIX = ".dlpk-"
+GEOTIFF = ("tif", "tiff")
 
 
 class OutputRaster:
@@ -299,6 +300,46 @@ def check_output(path: str | Path) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"the folder {path.parent} cannot be written to")
     return path
+
+
+def check_geotiff(path: str | Path) -> Path:
+    """Check that a GeoTIFF can be written, and that its name is not that of another format.
+
+    Raises
+    ------
+    OutputError
+        Says what is in the way.
+    """
+    target = check_output(path)
+    ending = target.suffix.lower().lstrip(".")
+    if ending not in GEOTIFF and ending in _raster_endings():
+        raise OutputError(
+            f"the result is a GeoTIFF, and {target.name} is called like a file of another format: "
+            f"call it {target.stem}.tif"
+        )
+    return target
+
+
+def check_png(path: str | Path) -> Path:
+    """Check that a picture can be written, and that it is called like one.
+
+    Raises
+    ------
+    OutputError
+        Says what is in the way.
+    """
+    target = check_output(path)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"the picture is a PNG: call it {target.stem}.png, not {target.name}")
+    return target
+
+
+def _raster_endings() -> set[str]:
+    """What files of all formats end with that GDAL reads as rasters."""
+    drivers = (gdal.GetDriver(index) for index in range(gdal.GetDriverCount()))
+    rasters = (driver for driver in drivers if driver.GetMetadataItem("DCAP_RASTER"))
+    endings = (str(driver.GetMetadataItem("DMD_EXTENSIONS") or "") for driver in rasters)
+    return {ending.lower() for several in endings for ending in several.split()}
 
 
 def tiff_tile(side: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from .errors import OutputError
 from .gdal_files import open_raster
 from .legend import LegendEntry
-from .output import check_output
+from .output import check_png
 from .raster import Raster
 from .stretch import find_range
 
@@ -60,7 +60,7 @@ def draw(
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    target = check_output(out)
+    target = check_png(out)
     scale = min(1.0, SIDE / max(raster.width, raster.height))
     columns, rows = max(1, round(raster.width * scale)), max(1, round(raster.height * scale))
     scene = _scene(raster, rows, columns)

@@ -111,6 +111,9 @@ def test_wrong_usage(words: list[str], expected: str, capsys: pytest.CaptureFixt
         (["classify", "{P}", "{s}", "{s}"], "is the raster to classify"),
         (["classify", "{P}", "{s}", "{o}", "--png", "{s}"], "is the raster to classify"),
         (["classify", "{P}", "{s}", "{o}", "--png", "/gone/p.png"], "/gone does not exist"),
+        (["classify", "{P}", "{s}", "{o}", "--png", "{D}/p.jpg"], "call it p.png, not p.jpg"),
+        (["classify", "{P}", "{s}", "{D}/r.png"], "another format: call it r.tif"),
+        (["classify", "{P}", "{s}", "{D}/r.JP2"], "another format: call it r.tif"),
         (["classify", "{P}", "{s}", "{o}", "--device", "gpu"], "auto, cpu or cuda:N"),
         (["classify", "{P}", "{s}", "{o}", "--extent", "1,2,3"], "four numbers"),
         (["classify", "{P}", "{s}", "{o}", "--extent", "-1,-2,3,4"], "lies outside"),
@@ -279,3 +282,10 @@ def test_help_is_quick_to_import() -> None:
     )
     done = command(code=code)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["r.TIF", "r.tiff", "r", "r.2024", "r.v1.tif"])
+def test_names_of_results(package: str, raster: str, tmp_path: Path, name: str) -> None:
+    assert main(["classify", package, raster, str(tmp_path / name), "-q"]) == 0
+    dataset = gdal.Open(str(tmp_path / name))
+    assert dataset.GetDriver().ShortName == "GTiff"

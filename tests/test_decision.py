@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model_extension import clipseg
-from model_extension.clipseg.arguments import GROWTH, Arguments, parse_arguments
+from model_extension.clipseg.arguments import Arguments, parse_arguments
 from model_extension.clipseg.decision import class_probabilities, class_values
 from model_extension.clipseg.definition import ModelDefinition
 from model_extension.clipseg.errors import ArgumentError
+from model_extension.clipseg.growth import GROWTH
 from model_extension.clipseg.network import Decoder
 from tests import random_package
 from tests.random_package import write_package
@@ -147,8 +148,8 @@ def test_growth_has_a_limit(decide: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         decide(rows, text_prompt=f"a{{-{GROWTH + 1}px}}")
     assert str(caught.value) == (
-        "text_prompt grows or shrinks something by 65 px, which is 65 pixels of this raster; 64 px "
-        "(64 pixels) are the most: grow by less, or classify at a larger cell size"
+        "text_prompt grows or shrinks something by 65 px; 64 px are the most: grow by less, or "
+        "classify at a larger cell size"
     )
     assert decide(rows, 0.5, text_prompt="a{+32m}") == [1, 1]
     with pytest.raises(ArgumentError, match=r"by 33 m, which is 66 pixels .*; 32 m \(64 pixels\)"):
@@ -158,6 +159,14 @@ def test_growth_has_a_limit(decide: Any) -> None:
             decide(rows, 0.1, bands=bands, text_prompt="a{+1m} AND NOT a{+30m}")
     with pytest.raises(ArgumentError, match="grows or shrinks"):
         decide([[0.5], [0.5]], text_prompt="a", background_prompt="b{+65px}")
+
+
+def test_growth_by_pixels_is_checked_before_the_first_block(package: ModelDefinition) -> None:
+    for wrong in ("a{+65px}", "b, (a{-40px} OR b){+25px}"):
+        with pytest.raises(ArgumentError, match=r"by 65 px.*; 64 px are the most"):
+            parse_arguments({"text_prompt": wrong}, package)
+    # What a metre measures in pixels only the raster says.
+    assert parse_arguments({"text_prompt": "a{+500m}, b{+64px}"}, package).margin == GROWTH
 
 
 # --- with a network ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dlpk
 from dlpk.cli import main
 from dlpk.container import open_package
 from dlpk.errors import ArgumentsError, OutputError, PackageError
@@ -215,3 +216,7 @@ def test_a_real_package(tmp_path: Path) -> None:
     result = golden_test(package, device="cpu")
     assert result.status == "passed", result.to_text()
     assert len(result.chips) > 0
+
+
+def test_from_python(tmp_path: Path) -> None:
+    assert dlpk.test(golden_package(tmp_path / "P")).status == "passed"

@@ -12,6 +12,7 @@ from typing import Any
 
 from .definition import ModelDefinition
 from .errors import ArgumentError
+from .growth import GROWTH, check_growth
 from .parameters import PRECISIONS
 from .plan import Plan, make_plan
 from .recipes import BEST, RECIPES
@@ -26,8 +27,6 @@ TILES_PER_SIDE = 4
 # Probabilities of a block at most, so that large tiles and many prompts do not take much memory: a
 # block of one prompt has up to 8000 pixels a side.
 BLOCK_VALUES = 64_000_000
-# Pixels around a block that phrases can grow into, if any phrase grows.
-GROWTH = 64
 SYMMETRIES = tuple(range(8))
 MIRRORED = (0, 4)
 
@@ -161,8 +160,11 @@ def parse_arguments(scalars: Mapping[str, Any], definition: ModelDefinition) -> 
     text_prompt = str(given.get("text_prompt", "" if image_prompt.strip() else definition.prompt))
     augmented = boolean("test_time_augmentation", given.get("test_time_augmentation", False))
     symmetries = SYMMETRIES if definition.map_space else MIRRORED
+    plan = make_plan(text_prompt, image_prompt, str(given.get("background_prompt", "")))
+    # Here growth by pixels; that by metres when the first block says what a pixel measures.
+    check_growth((*plan.nodes, *plan.background), math.inf)
     return Arguments(
-        plan=make_plan(text_prompt, image_prompt, str(given.get("background_prompt", ""))),
+        plan=plan,
         threshold=_share("threshold", given.get("threshold", definition.threshold)),
         presence_threshold=_share("presence_threshold", given.get("presence_threshold", 0.0)),
         prompt_weight=_share("prompt_weight", given.get("prompt_weight", 0.5)),

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arguments import GROWTH, Arguments
+from .arguments import Arguments
 from .definition import ModelDefinition
-from .errors import ArgumentError
+from .growth import check_growth
 from .logic import PRESENT, Thresholds, probability, score
-from .nodes import Node, Phrase, farthest, radius, reach
+from .nodes import Node, Phrase
 from .segmenter import Segmenter
 
 
@@ -169,27 +169,3 @@ def chosen_thresholds(arguments: Arguments, definition: ModelDefinition) -> Thre
     """Thresholds of a run: who changes the argument means it for all prompts, calibrated or not."""
     changed = arguments.threshold != definition.threshold
     return Thresholds(arguments.threshold, {} if changed else definition.thresholds)
-
-
-def check_growth(nodes: tuple[Node, ...], pixel: float) -> None:
-    """Check that nothing grows or shrinks further than there are pixels around a block.
-
-    Raises
-    ------
-    ArgumentError
-        Names the growth and the most that this raster allows.
-    """
-    for node in nodes:
-        far = farthest(node, lambda modifiers: radius(modifiers, pixel))
-        if far <= GROWTH:
-            continue
-        modifiers = max(reach(node), key=lambda modifiers: radius(modifiers, pixel))
-        most = GROWTH if modifiers.unit == "px" else GROWTH * pixel
-        nested = far > radius(modifiers, pixel)
-        raise ArgumentError(
-            "text_prompt grows or shrinks something by "
-            + ("" if nested else f"{abs(modifiers.grow):g} {modifiers.unit}, which is ")
-            + f"{far} pixels of this raster{' in all' if nested else ''}; "
-            f"{most:g} {modifiers.unit} ({GROWTH} pixels) are the most: grow by less, or "
-            "classify at a larger cell size"
-        )

@@ -14,7 +14,7 @@ from osgeo import gdal
 from .classify_pixels import classify
 from .container import open_package
 from .errors import TruthError
-from .output import check_output
+from .output import check_output, check_png
 from .truth import UNLABELLED, open_truth
 
 # Probabilities are counted in steps of a five-hundredth.
@@ -195,7 +195,7 @@ def draw_curves(calibration: Calibration, out: str | Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    target = check_output(out)
+    target = check_png(out)
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

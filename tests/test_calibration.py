@@ -11,7 +11,7 @@ from osgeo import gdal, ogr, osr
 
 import dlpk
 from builder import build
-from dlpk.calibrate import STEPS, _curve, _middle_of_best, calibrate
+from dlpk.calibration import STEPS, _curve, _middle_of_best, calibrate
 from dlpk.cli import main
 from dlpk.errors import TruthError
 from dlpk.score import score
@@ -145,6 +145,8 @@ def test_whole_way(corner: tuple[Path, Path, Path], tmp_path: Path) -> None:
     assert not list(dlpk.validate(out))
     thresholds = dlpk.inspect(out)["thresholds"]
     assert set(thresholds) == {"water", "vegetation"}
+    found = dlpk.calibrate(package, scene, reference, prompt="water, vegetation")
+    assert {name: round(value, 4) for name, value in found.thresholds.items()} == thresholds
     scores = {}
     for name, source, arguments in [
         ("plain", package, {}),
