@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from .options import PRECISIONS, Options
 from .provenance import CHIPS, Licence, licences_of, licences_text
 from .safetensors_writer import total_bytes, write_safetensors
 from .sources import DEFAULT_SOURCE, Weights, open_source
+from .staging import check_target, staged
 from .tokenizer_files import TokenizerFiles, read_tokenizer
 from .vocabulary import Vocabulary, freeze_prompts, read_embeddings
 
@@ -44,7 +43,6 @@ MINI_DESCRIPTION = (
 )
 # A frozen vocabulary of up to this many prompts is asked for as a whole by default.
 FEW_PROMPTS = 8
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -141,48 +139,15 @@ def build(
         names=names,
         embeddings_tensor=embeddings_tensor,
     )
-    out = _checked_target(Path(out))
-    staging: Path | None = None
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=out.parent))
-        package = staging / "package"
+    out = check_target(Path(out))
+    with staged(out) as (package, finished):
         package.mkdir()
-        notes = _fill(package, options, options.title(out), options.stem(out))
-        finished = staging / "finished.dlpk"
+        try:
+            notes = _fill(package, options, options.title(out), options.stem(out))
+        except CLIPSegError as error:
+            raise BuildError(str(error)) from error
         write_zip(package, finished)
-        built = Built(out, file_hash(finished), finished.stat().st_size, notes)
-        os.replace(finished, out)
-        return built
-    except CLIPSegError as error:
-        raise BuildError(str(error)) from error
-    except OSError as error:
-        raise BuildError(_reason(error, out)) from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-
-
-def _checked_target(out: Path) -> Path:
-    if out.suffix.lower() != ".dlpk":
-        raise BuildError(f"{out} does not end in .dlpk, which ArcGIS knows packages by")
-    if out.is_dir():
-        raise BuildError(f"{out} is a folder: name a file")
-    if not out.parent.is_dir():
-        raise BuildError(f"the folder {out.parent} does not exist: make it first")
-    if not os.access(out.parent, os.W_OK | os.X_OK):
-        raise BuildError(
-            f"the folder {out.parent} cannot be written to: choose another, or ask its owner"
-        )
-    return out
-
-
-def _reason(error: OSError, out: Path) -> str:
-    if error.errno in DISK_FULL:
-        return (
-            f"the disk of {out.parent} is full ({error.strerror}): make room or choose another "
-            f"folder; {out.name} was not written"
-        )
-    return f"building {out} failed: {error}; it was not written"
+        return Built(out, file_hash(finished), finished.stat().st_size, notes)
 
 
 class _Parts(NamedTuple):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from .archive import write_zip
 from .emd import emd_bytes
 from .errors import BuildError
 from .manifest import MANIFEST_FILE, file_hash
+from .staging import check_target, staged
 
 
 def repack(
@@ -49,24 +48,12 @@ def repack(
     report = validate_emd(content, file=emd.name, profile="package")
     if not report.ok:
         raise BuildError(f"the changed model definition is not valid:\n{report.to_text()}")
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise BuildError(f"{out} cannot be written: {error.strerror}") from error
-    try:
-        copy = staging / "package"
+    with staged(check_target(out)) as (copy, finished):
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
         (copy / emd.name).write_bytes(content)
         _update_manifest(copy, emd.name)
-        finished = staging / out.name
         write_zip(copy, finished)
-        digest = file_hash(finished)
-        os.replace(finished, out)
-        return digest
-    except OSError as error:
-        raise BuildError(f"{out} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        return file_hash(finished)
 
 
 def _update_manifest(package: Path, changed: str) -> None:

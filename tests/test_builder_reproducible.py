@@ -119,8 +119,6 @@ def test_other_weights_are_noticed(first: Path, tmp_path: Path) -> None:
     config = settings(refined=True, patch=16)
     other = write_folder(tmp_path / "other", config, image=176, seed=1)
     built(tmp_path / "b.dlpk", other)
-    assert differing(first, tmp_path / "b.dlpk") == [
-        "golden/probabilities.npy",
-        "manifest.json",
-        "model.safetensors",
-    ]
+    # Perhaps other golden chips too: those that these weights are surest of.
+    named = {"golden/probabilities.npy", "manifest.json", "model.safetensors"}
+    assert named <= set(differing(first, tmp_path / "b.dlpk"))
