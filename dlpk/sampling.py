@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,12 +13,20 @@ from .stretch import Stretch, find_range
 
 # Pixels per side of the reduced image that the percentiles are taken from.
 SAMPLE_SIDE, STATISTICS_SIDE = 2048, 1024
-# Without overviews a reduced read decodes the whole raster; beyond this size windows are read.
-WHOLE_SAMPLE_PIXELS = 64_000_000
-# Windows per side come from the size of the sample, so that both ways read about as much.
-SAMPLE_WINDOW = 128
-PIXELS_PER_WINDOW = 100
-SCAN_WINDOW = 1024
+# Without overviews no more than about this many pixels are decoded for a sample.
+DECODED_PIXELS = 32_000_000
+# Windows are whole blocks of the file, and about this large on a side.
+WINDOW = 512
+# Nothing larger is read at once, in pixels.
+LARGEST_WINDOW = 4_000_000
+# Bands that are sampled at once: what a file interleaves by pixel is decoded once for them.
+BANDS_AT_ONCE = 4
+# What an overview may be larger than the sample that is read from it.
+OVERVIEW_EXCESS = 4
+
+# Left, top, width and height.
+Window = tuple[int, int, int, int]
+Found = TypeVar("Found")
 
 
 def find_stretch(
@@ -48,8 +58,8 @@ def find_stretch(
     if raster.dtype == np.uint8:
         ends = np.zeros(len(bands)), np.full(len(bands), 255.0)
         return Stretch(*ends, data_range)
-    find = _extremes if method == "minmax" else _clipped_range
-    ranges = [find(raster, band) for band in bands]
+    find = _extremes if method == "minmax" else _clipped_ranges
+    ranges = _by_bands(bands, lambda some: find(raster, some))
     low, high = (np.array(values, np.float64) for values in zip(*ranges))
     return Stretch(low, high, data_range)
 
@@ -81,8 +91,8 @@ def find_statistics(
         return ()
     skip = max(1, max(raster.native.RasterXSize, raster.native.RasterYSize) // STATISTICS_SIDE)
     estimated = []
-    for index, band in enumerate(bands):
-        values = _sample(raster, band, STATISTICS_SIDE)
+    samples = _by_bands(bands, lambda some: _samples(raster, some, STATISTICS_SIDE))
+    for index, values in enumerate(samples):
         if stretch is not None:
             values = stretch.band(index).apply(values.reshape(1, 1, -1)).ravel()
         if not values.size:
@@ -100,43 +110,97 @@ def find_statistics(
     return tuple(estimated)
 
 
-def _clipped_range(raster: Raster, band: int) -> tuple[float, float]:
-    return find_range(_sample(raster, band, SAMPLE_SIDE), "percent-clip")
+def _by_bands(bands: Sequence[int], work: Callable[[Sequence[int]], list[Found]]) -> list[Found]:
+    """Work on a few bands at a time: rasters may have hundreds."""
+    starts = range(0, len(bands), BANDS_AT_ONCE)
+    return [found for start in starts for found in work(bands[start : start + BANDS_AT_ONCE])]
 
 
-def _extremes(raster: Raster, band: int) -> tuple[float, float]:
+def _clipped_ranges(raster: Raster, bands: Sequence[int]) -> list[tuple[float, float]]:
+    samples = _samples(raster, bands, SAMPLE_SIDE)
+    return [find_range(values, "percent-clip") for values in samples]
+
+
+def _extremes(raster: Raster, bands: Sequence[int]) -> list[tuple[float, float]]:
     """Smallest and largest value, of all pixels: a sample would miss them."""
-    ranges = [find_range(values, "minmax") for values in _windows(raster, band) if values.size] or [
-        (0.0, 1.0)
-    ]
-    return min(low for low, _ in ranges), max(high for _, high in ranges)
+    ranges: list[tuple[float, float] | None] = [None] * len(bands)
+    for window in _windows(raster, None):
+        pixels, mask = raster.read_native(bands, window)
+        for index, (values, known) in enumerate(zip(pixels, mask > 0)):
+            if known.any():
+                here, before = find_range(values[known], "minmax"), ranges[index]
+                ranges[index] = (
+                    (min(here[0], before[0]), max(here[1], before[1])) if before else here
+                )
+    return [found or (0.0, 1.0) for found in ranges]
 
 
-def _windows(raster: Raster, band: int) -> Iterator[np.ndarray]:
+def _samples(raster: Raster, bands: Sequence[int], side: int) -> list[np.ndarray]:
+    """Up to a few million valid pixels of every band, from everywhere."""
     width, height = raster.native.RasterXSize, raster.native.RasterYSize
-    for top in range(0, height, SCAN_WINDOW):
-        for left in range(0, width, SCAN_WINDOW):
-            size = min(SCAN_WINDOW, width - left), min(SCAN_WINDOW, height - top)
-            pixels, mask = raster.read_native([band], (left, top, *size))
-            yield pixels[mask > 0]
-
-
-def _sample(raster: Raster, band: int, side: int) -> np.ndarray:
-    """A few million valid pixels of a band from everywhere."""
-    width, height = raster.native.RasterXSize, raster.native.RasterYSize
-    overviews = raster.native.GetRasterBand(band + 1).GetOverviewCount()
-    if overviews or width * height <= WHOLE_SAMPLE_PIXELS:
+    if _has_small_overview(raster, side):
         shape = (min(height, side), min(width, side))
-        pixels, mask = raster.read_reduced([band], *shape, native=True)
-        return pixels[mask > 0]
-    # Either side may be short: a raster of 100 rows can have a million columns.
-    window = min(width, SAMPLE_WINDOW), min(height, SAMPLE_WINDOW)
-    count = max(2, side // PIXELS_PER_WINDOW)
-    columns = np.unique(np.linspace(0, width - window[0], count).astype(int))
-    rows = np.unique(np.linspace(0, height - window[1], count).astype(int))
-    parts = []
-    for row in rows:
-        for column in columns:
-            pixels, mask = raster.read_native([band], (int(column), int(row), *window))
-            parts.append(pixels[mask > 0])
-    return np.concatenate(parts)
+        pixels, mask = raster.read_reduced(bands, *shape, native=True)
+        return [values[known] for values, known in zip(pixels, mask > 0)]
+    windows = list(_windows(raster, DECODED_PIXELS))
+    step = max(1, math.ceil(math.sqrt(sum(w * h for _, _, w, h in windows)) / side))
+    parts: list[list[np.ndarray]] = [[] for _ in bands]
+    for window in windows:
+        pixels, mask = raster.read_native(bands, window)
+        # Windows may be a pixel high: where a step begins goes on from one to the next.
+        first = tuple(slice(-start % step, None, step) for start in (window[1], window[0]))
+        for found, values, known in zip(parts, pixels, mask > 0):
+            found.append(values[first][known[first]])
+    return [np.concatenate(found) for found in parts]
+
+
+def _has_small_overview(raster: Raster, side: int) -> bool:
+    """Whether an overview is little larger than the sample, so that it is soon decoded."""
+    band = raster.native.GetRasterBand(1)
+    if max(band.XSize, band.YSize) <= side:
+        return False
+    overviews = (band.GetOverview(index) for index in range(band.GetOverviewCount()))
+    sides = [max(overview.XSize, overview.YSize) for overview in overviews]
+    return any(side <= found <= OVERVIEW_EXCESS * side for found in sides)
+
+
+def _windows(raster: Raster, most: int | None) -> Iterator[Window]:
+    """Windows that are made of whole blocks of the file, each of which is decoded once.
+
+    Parameters
+    ----------
+    raster : Raster
+    most : int or None
+        About how many pixels they are to have in all, spread evenly; None for the whole file.
+
+    Yields
+    ------
+    Window
+    """
+    width, height = raster.native.RasterXSize, raster.native.RasterYSize
+    block = raster.native.GetRasterBand(1).GetBlockSize()
+    across = min(width, block[0] * max(1, math.ceil(WINDOW / block[0])))
+    # Strips are as wide as the raster; as many pixels of them are less high.
+    down = min(height, block[1] * max(1, math.ceil(WINDOW * WINDOW / across / block[1])))
+    # Some formats have one block, whatever its size.
+    across = min(across, LARGEST_WINDOW)
+    down = min(down, max(1, LARGEST_WINDOW // across))
+    columns, rows = math.ceil(width / across), math.ceil(height / down)
+    some_columns, some_rows = columns, rows
+    wanted = columns * rows if most is None else max(1, most // (across * down))
+    if wanted < columns * rows:
+        share = math.sqrt(wanted / (columns * rows))
+        some_rows = min(rows, max(1, round(rows * share)))
+        some_columns = min(columns, max(1, wanted // some_rows))
+        some_rows = min(rows, max(1, wanted // some_columns))
+    for row in _spread(rows, some_rows):
+        for column in _spread(columns, some_columns):
+            left, top = column * across, row * down
+            yield left, top, min(across, width - left), min(down, height - top)
+
+
+def _spread(count: int, some: int) -> list[int]:
+    """Some of so many numbers, from the first to the last; the middle one if it is one."""
+    if some == 1:
+        return [count // 2]
+    return [round(place * (count - 1) / (some - 1)) for place in range(some)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_bytes_stay_as_they_are(tmp_path: Path) -> None:
 
 
 def test_extremes_are_those_of_all_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "SCAN_WINDOW", 64)
+    monkeypatch.setattr(sampling, "WINDOW", 64)
     monkeypatch.setattr(sampling, "SAMPLE_SIDE", 8)
     pixels = np.full((2, 150, 170), 500, np.uint16)
     pixels[0, 149, 169], pixels[1, 77, 3] = 65535, 1
@@ -51,14 +52,16 @@ def test_extremes_are_those_of_all_pixels(tmp_path: Path, monkeypatch: pytest.Mo
 def test_percentiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     pixels = np.random.default_rng(0).permutation(200 * 300).reshape(1, 200, 300).astype(np.int32)
     pixels[0, 0, :20] = 10**9  # a third of a thousandth
-    path = make_raster(tmp_path / "s.tif", pixels, options=["TILED=YES"])
+    path = make_raster(
+        tmp_path / "s.tif", pixels, options=["TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"]
+    )
     if way == "overviews":
         dataset = gdal.Open(str(path), gdal.GA_Update)
         dataset.BuildOverviews("NEAREST", [2])
         dataset = None
     if way == "windows":
-        monkeypatch.setattr(sampling, "WHOLE_SAMPLE_PIXELS", 100)
-        monkeypatch.setattr(sampling, "SAMPLE_WINDOW", 32)
+        monkeypatch.setattr(sampling, "DECODED_PIXELS", 100 * 200)
+        monkeypatch.setattr(sampling, "WINDOW", 16)
     else:
         monkeypatch.setattr(sampling, "SAMPLE_SIDE", 100)
     found = stretch_of(path, how="percent-clip")
@@ -66,12 +69,90 @@ def test_percentiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) 
     assert found.high[0] == pytest.approx(59700, abs=250)
 
 
-def test_windows_of_a_narrow_raster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "WHOLE_SAMPLE_PIXELS", 100)
-    pixels = np.arange(3 * 5000, dtype=np.uint16).reshape(1, 3, 5000)
-    found = stretch_of(make_raster(tmp_path / "s.tif", pixels), how="percent-clip")
+@pytest.mark.parametrize("shape", [(3, 5000), (5000, 3)])
+def test_windows_of_a_narrow_raster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(sampling, "DECODED_PIXELS", 10_000)
+    monkeypatch.setattr(sampling, "WINDOW", 16)
+    pixels = np.arange(3 * 5000, dtype=np.uint16).reshape(1, *shape)
+    path = make_raster(tmp_path / "s.tif", pixels, options=["BLOCKYSIZE=1"])
+    found = stretch_of(path, how="percent-clip")
     assert found.low[0] < 200
     assert found.high[0] > 14800
+
+
+class Shape:
+    """A raster of which only the size and its blocks are asked for."""
+
+    def __init__(self, width: int, height: int, block: tuple[int, int]) -> None:
+        self.native = self
+        self.RasterXSize, self.RasterYSize = width, height
+        self._block = block
+
+    def GetRasterBand(self, number: int) -> Any:
+        return self
+
+    def GetBlockSize(self) -> list[int]:
+        return list(self._block)
+
+
+SIDES = st.one_of(st.integers(1, 40), st.sampled_from([511, 512, 513, 4000, 40_000]))
+
+
+@settings(deadline=None)
+@given(width=SIDES, height=SIDES, block=st.tuples(SIDES, SIDES), most=st.integers(1, 10**8))
+def test_windows(width: int, height: int, block: tuple[int, int], most: int) -> None:
+    block = min(block[0], width), min(block[1], height)
+    shape: Any = Shape(width, height, block)
+    whole, some = (list(sampling._windows(shape, budget)) for budget in (None, most))
+    for left, top, across, down in whole:
+        assert 0 <= left < left + across <= width
+        assert 0 <= top < top + down <= height
+        assert across * down <= sampling.LARGEST_WINDOW
+        # Made of whole blocks, so that none is decoded for two windows.
+        if (block[0] + sampling.WINDOW) * (block[1] + sampling.WINDOW) <= sampling.LARGEST_WINDOW:
+            assert left % block[0] == top % block[1] == 0
+    assert sum(across * down for _, _, across, down in whole) == width * height
+    assert len({window[:2] for window in whole}) == len(whole)
+    assert set(some) <= set(whole)
+    assert len(set(some)) == len(some) > 0
+    assert sum(w * h for _, _, w, h in some) <= max(most, max(w * h for _, _, w, h in whole))
+
+
+def test_a_sample_decodes_no_more_than_it_has_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However wide the raster is: a reduced read would decode a row of tiles for every row."""
+    pixels = np.arange(3 * 64 * 4096, dtype=np.int32).reshape(3, 64, 4096)
+    options = ["TILED=YES", "BLOCKXSIZE=32", "BLOCKYSIZE=32", "COMPRESS=DEFLATE"]
+    raster = Raster(make_raster(tmp_path / "s.tif", pixels, options=options))
+    read: list[int] = []
+    native = raster.read_native
+
+    def counted(bands: Any, window: tuple[int, int, int, int]) -> Any:
+        read.append(window[2] * window[3])
+        return native(bands, window)
+
+    monkeypatch.setattr(raster, "read_native", counted)
+    monkeypatch.setattr(raster, "read_reduced", lambda *args, **more: pytest.fail("reduced"))
+    for how in ("minmax", "percent-clip"):
+        read.clear()
+        found = find_stretch(raster, [0, 1, 2], BYTE, how)
+        assert sum(read) == 64 * 4096
+        assert found is not None and len(set(found.low)) == 3
+    monkeypatch.setattr(sampling, "DECODED_PIXELS", 20_000)
+    monkeypatch.setattr(sampling, "WINDOW", 32)
+    read.clear()
+    find_stretch(raster, [0, 1, 2], BYTE, "percent-clip")
+    assert 0 < sum(read) <= 20_000
+
+
+def test_many_bands_are_sampled_a_few_at_a_time(tmp_path: Path) -> None:
+    pixels = np.arange(11 * 40, dtype=np.uint16).reshape(11, 5, 8)
+    found = stretch_of(make_raster(tmp_path / "s.tif", pixels))
+    assert found.low.tolist() == [40 * band for band in range(11)]
+    assert found.high.tolist() == [40 * band + 39 for band in range(11)]
 
 
 def test_nothing_valid(tmp_path: Path) -> None:
