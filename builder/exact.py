@@ -25,6 +25,8 @@ from model_extension.clipseg.weights import INPUT_TENSORS, slots
 
 from .tensors import Tensors
 
+# Prompts: in double precision they take four times the memory of half precision.
+DECODED_AT_ONCE = 4
 VOCABULARY = "clip.text_model.embeddings.token_embedding.weight"
 
 
@@ -66,6 +68,7 @@ class ExactNetwork:
         try:
             # Memory that nothing was written to yet does not count.
             self._network = network = CLIPSeg(config).eval().requires_grad_(False)
+            network.decoded_at_once = DECODED_AT_ONCE
         finally:
             torch.set_default_dtype(before)
         towers = [("clip.vision_model.encoder.layers.", network.vision.blocks)]

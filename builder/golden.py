@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -106,7 +106,7 @@ def candidates(prompts: Sequence[str], names: Sequence[str] | None) -> tuple[str
 
 
 def choose(
-    probabilities: np.ndarray, prompts: Sequence[str], threshold: float
+    covered: np.ndarray, undecided: np.ndarray, prompts: Sequence[str]
 ) -> tuple[list[int], list[int]]:
     """Choose the chips on which the network is surest of what they show.
 
@@ -115,27 +115,24 @@ def choose(
 
     Parameters
     ----------
-    probabilities : ndarray
-        Shape (chips, prompts, rows, columns), all chips in the order of `SHOWN`.
+    covered, undecided : ndarray
+        Shape (chips, prompts), all chips in the order of `SHOWN`: the part of each that is above
+        the threshold, and the part that is near it.
     prompts : sequence of str
         What was looked for.
-    threshold : float
-        The package's.
 
     Returns
     -------
     chips, prompts : list of int
         Which of them; first the prompts that the chips were chosen for.
     """
-    covered = (probabilities > threshold).mean(axis=(2, 3))
-    undecided = (np.abs(probabilities - threshold) < UNDECIDED).mean(axis=(2, 3))
     seen = (covered >= LEAST_COVERED) & (covered <= 1 - LEAST_COVERED)
     seen &= [[fold(prompt) in words for prompt in prompts] for words in SHOWN.values()]
     unsure = np.where(seen, undecided, np.inf)
     surest = np.argsort(unsure.min(axis=1), kind="stable")[:MOST_CHIPS]
     found = [int(unsure[chip].argmin()) for chip in surest if seen[chip].any()]
-    columns = list(dict.fromkeys([*found, *range(len(prompts))]))[:MOST_PROMPTS]
-    return sorted(int(chip) for chip in surest), columns
+    rows = list(dict.fromkeys([*found, *range(len(prompts))]))[:MOST_PROMPTS]
+    return sorted(int(chip) for chip in surest), rows
 
 
 def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> Golden:
@@ -158,13 +155,17 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
     """
     definition = read_definition(str(package / emd), str(package))
     chips = golden_chips(definition.tile_size)
-    expected = _computed(definition, chips, prompts)
-    some, columns = choose(expected, prompts, threshold)
-    prompts = [prompts[column] for column in columns]
-    chips, expected = chips[some], expected[np.ix_(some, columns)]
+    # Of all candidates only shares are kept: the masks would take more memory than the weights.
+    covered, near = [], []
+    for masks in _computed(definition, chips, prompts):
+        covered.append((masks > threshold).mean(axis=(1, 2)))
+        near.append((np.abs(masks - threshold) < UNDECIDED).mean(axis=(1, 2)))
+    some, rows = choose(np.stack(covered), np.stack(near), prompts)
+    chips, prompts = chips[some], [prompts[row] for row in rows]
+    expected = np.stack(list(_computed(definition, chips, prompts)))
     drift = {}
     for name in LOWER_PRECISIONS:
-        found = _computed(definition, chips, prompts, name)
+        found = np.stack(list(_computed(definition, chips, prompts, name)))
         flipped = ((found > threshold) != (expected > threshold)).mean(axis=(1, 2, 3)).max()
         drift[name] = Drift(float(flipped * 1e6), float(np.abs(found - expected).max()))
     folder = package / "golden"
@@ -225,8 +226,8 @@ def _computed(
     chips: np.ndarray,
     prompts: Sequence[str],
     precision: str = "fp64",
-) -> np.ndarray:
-    """Probabilities, shape (chips, prompts, tile_size, tile_size)."""
+) -> Iterator[np.ndarray]:
+    """Probabilities of one chip after the other, shape (prompts, tile_size, tile_size)."""
     # Here, since torch takes a second to import.
     from model_extension.clipseg.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
 
@@ -246,9 +247,8 @@ def _computed(
                 embeddings = frozen.tensor(EMBEDDINGS_TENSOR)[rows].astype(np.float64)
         mean, std = (np.reshape(values, (3, 1, 1)) for values in (definition.mean, definition.std))
         # One at a time: the activations of all would take more memory than the weights.
-        return np.stack(
-            [network.probabilities((chip / 255.0 - mean) / std, embeddings) for chip in chips]
-        )
+        for chip in chips:
+            yield network.probabilities((chip / 255.0 - mean) / std, embeddings)
 
 
 def _save(path: Path, array: np.ndarray) -> None:

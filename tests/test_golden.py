@@ -104,21 +104,15 @@ def test_every_chip_has_a_name_and_a_licence() -> None:
     assert list(SHOWN) == list(CHIPS)
 
 
-def masks(**shares: tuple[str, float, float]) -> tuple[np.ndarray, list[str]]:
-    """Probabilities of all chips: by chip a word, how much it covers, how much is undecided."""
-    prompts = ["solar panel", *WORDS]
-    found = np.full((len(SHOWN), len(prompts), 1, 100), 0.1)
-    for name, (word, covered, undecided) in shares.items():
-        row = found[list(SHOWN).index(name), prompts.index(word), 0]
-        row[: round(100 * covered)] = 0.9
-        row[-round(100 * undecided) :] = 0.45
-    return found, prompts
-
-
 def chosen(**shares: tuple[str, float, float]) -> tuple[list[str], list[str]]:
-    found, prompts = masks(**shares)
-    chips, columns = choose(found, prompts, 0.5)
-    return [list(SHOWN)[chip] for chip in chips], [prompts[column] for column in columns]
+    """Chips and prompts from, by chip, a word, how much it covers, and how much is undecided."""
+    prompts = ["solar panel", *WORDS]
+    covered, undecided = np.zeros((2, len(SHOWN), len(prompts)))
+    for name, (word, *found) in shares.items():
+        place = list(SHOWN).index(name), prompts.index(word)
+        covered[place], undecided[place] = found
+    chips, rows = choose(covered, undecided, prompts)
+    return [list(SHOWN)[chip] for chip in chips], [prompts[row] for row in rows]
 
 
 def test_the_surest_chips_are_chosen() -> None:
