@@ -189,9 +189,10 @@ class Answers:
         Returns
         -------
         pixels : ndarray
-            Shape (bands, rows, columns), of the declared type.
+            Shape (bands, rows, columns), of the declared type. A copy: the function may use its
+            array again for the next block, while this one is still being written.
         mask : ndarray or None
-            uint8, the same shape, if the function returns one.
+            uint8, the same shape, if the function returns one; a copy too.
 
         Raises
         ------
@@ -221,10 +222,10 @@ class Answers:
             )
         mask = answer.get("output_mask")
         if mask is not None:
-            mask = (self._block(mask, shape, "output_mask") != 0).astype(np.uint8)
+            mask = _zeros_and_ones(self._block(mask, shape, "output_mask"))
         elif np.ma.isMaskedArray(raw):
             mask = np.logical_not(np.ma.getmaskarray(raw)).astype(np.uint8).reshape(pixels.shape)
-        return pixels, mask
+        return pixels.copy(), mask
 
     def wrong(self, method: str, came: Any, expected: str, words: str = "") -> ContractError:
         """The error that names the method, what came and what was expected."""
@@ -330,6 +331,13 @@ def described(value: Any) -> str:
     except Exception:  # an object of the package's own may fail at this
         text = "(no text)"
     return f"{type(value).__name__} {text if len(text) <= 80 else text[:77] + '...'}"
+
+
+def _zeros_and_ones(mask: np.ndarray) -> np.ndarray:
+    """A copy as uint8 in which everything but 0 is 1."""
+    if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:  # as most are: one pass less
+        return np.array(mask)
+    return np.array(mask != 0, np.uint8)
 
 
 def _truth(value: Any) -> bool:

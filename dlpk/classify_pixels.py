@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from .container import Package, open_package
 from .devices import device_number
 from .errors import ArgumentsError, DlpkError
 from .extent import Extent
+from .gdal_settings import block_cache, cache_bytes, threads
 from .likeness import Likeness, examples_folder, write_examples
 from .mosaic import check_not_input, mosaic, mosaic_label
 from .output import check_geotiff
@@ -26,9 +27,6 @@ from .run import Run
 from .settings import Settings
 from .surroundings import Say, print_message, surroundings
 from .writing import open_journal, write_result
-
-# The block cache of GDAL in bytes.
-SMALLEST_CACHE, LARGEST_CACHE = 8 << 20, 256 << 20
 
 
 def classify(
@@ -112,6 +110,7 @@ def classify(
     area = Extent(*extent) if isinstance(extent, tuple) else extent
     names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
     with ExitStack() as stack:
+        stack.enter_context(threads())  # before rasters are opened, which ask for it then
         opened = package
         if not isinstance(opened, Package):
             opened = stack.enter_context(open_package(opened))
@@ -157,34 +156,6 @@ def _remove_if_failed(folder: Path, kept: bool, kind: Any, *rest: Any) -> None:
     """Take the examples of a run away that came to nothing; one that goes on needs them."""
     if kind is not None and not kept:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def block_cache() -> Iterator[None]:
-    """Limit how much of rasters GDAL keeps, for the time of a ``with`` block.
-
-    Its own default is a share of the machine's memory, which large rasters fill.
-    """
-    before = gdal.GetCacheMax()
-    gdal.SetCacheMax(SMALLEST_CACHE)
-    try:
-        yield
-    finally:
-        gdal.SetCacheMax(before)
-
-
-def cache_bytes(run: Run) -> int:
-    """What reading and writing blocks needs, and no more.
-
-    Where the file is stored in strips that is a row of blocks: each strip is decoded once then,
-    not once per block. Tiles of the result never wait in the cache.
-    """
-    raster, wanted = run.raster, run.configuration
-    side = raster.dataset.GetRasterBand(1).GetBlockSize()
-    columns = min(raster.dataset.RasterXSize, wanted.tx + 2 * wanted.padding + 2 * side[0])
-    rows = wanted.ty + 2 * wanted.padding + 2 * side[1]
-    needed = columns * rows * (raster.dataset.RasterCount + 1) * raster.dtype.itemsize
-    return int(min(LARGEST_CACHE, max(SMALLEST_CACHE, needed)))
 
 
 def parse_extent(text: str) -> Extent:

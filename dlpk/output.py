@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -175,8 +175,8 @@ class OutputRaster:
         except RuntimeError as error:
             raise self._failure(error) from error
         if self.legend:
-            for value, count in zip(*np.unique(pixels[0], return_counts=True)):
-                self.counts[int(value)] = self.counts.get(int(value), 0) + int(count)
+            for value, count in _counted(pixels[0]):
+                self.counts[value] = self.counts.get(value, 0) + count
 
     def finish(self, tags: Mapping[str, str]) -> None:
         """Build overviews and give the file its name.
@@ -332,6 +332,16 @@ def check_png(path: str | Path) -> Path:
     if target.suffix.lower() != ".png":
         raise OutputError(f"the picture is a PNG: call it {target.stem}.png, not {target.name}")
     return target
+
+
+def _counted(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Every value that occurs, and how often."""
+    if values.dtype in (np.uint8, np.uint16):  # far quicker than sorting them
+        counts = np.bincount(values.ravel())
+        yield from ((int(value), int(counts[value])) for value in np.flatnonzero(counts))
+    else:
+        for value, count in zip(*np.unique(values, return_counts=True)):
+            yield int(value), int(count)
 
 
 def _raster_endings() -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +175,9 @@ class Raster:
         """Coordinate system as WKT, empty if there is none."""
         return str(self.dataset.GetProjection() or "")
 
-    @property
+    @cached_property
     def epsg(self) -> int:
-        """EPSG code of the coordinate system, 0 if it has none."""
+        """EPSG code of the coordinate system, 0 if it has none; asked for with every block."""
         system = self.dataset.GetSpatialRef()
         code = system.GetAuthorityCode(None) if system is not None else None
         return int(code) if code and str(code).isdigit() else 0
@@ -278,7 +279,13 @@ class Raster:
         RasterError
             The file cannot be read there.
         """
+        column, row = column + self._left, row + self._top
+        left, top = max(column, 0), max(row, 0)
+        right = min(column + width, self.dataset.RasterXSize)
+        bottom = min(row + height, self.dataset.RasterYSize)
         try:
+            if (right - left, bottom - top) == (width, height):  # all inside, as most blocks are
+                return self._read(self.dataset, bands, (left, top, width, height))
             pixels = np.zeros((len(bands), height, width), self.dtype)
             mask = np.zeros((len(bands), height, width), np.uint8)
         except (MemoryError, ValueError) as error:
@@ -289,10 +296,6 @@ class Raster:
         if beyond == "nodata":
             for index, band in enumerate(bands):
                 pixels[index] = self.fill_value(band)
-        column, row = column + self._left, row + self._top
-        left, top = max(column, 0), max(row, 0)
-        right = min(column + width, self.dataset.RasterXSize)
-        bottom = min(row + height, self.dataset.RasterYSize)
         if left < right and top < bottom:
             inside = (
                 slice(None),

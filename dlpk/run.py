@@ -46,10 +46,13 @@ class Read(NamedTuple):
     pixels, mask : ndarray
         Shape (bands, rows + 2 · padding, columns + 2 · padding); the mask is uint8, 1 where there
         is data.
+    valid : ndarray or None
+        bool, shape (rows, columns): where the block has data that counts. None: see `Run.valid`.
     """
 
     pixels: np.ndarray
     mask: np.ndarray
+    valid: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -222,15 +225,22 @@ class Run:
             pixels = self.stretch.apply(pixels)
             if self.settings.beyond_edge == "zero":
                 pixels[mask == 0] = 0  # whatever the stretch makes of 0
-        return Read(pixels, mask)
+        return Read(pixels, mask, self.valid(block, mask))
+
+    def valid(self, block: Block, mask: np.ndarray) -> np.ndarray:
+        """Which pixels of a block have data, bool, shape (rows, columns)."""
+        inside = self.inside(block, mask)
+        # Of zeros and ones, band by band, which is quicker than across them.
+        combine = np.minimum if self.settings.valid_pixels == "all-bands" else np.maximum
+        found: np.ndarray = combine.reduce(inside, axis=0) > 0
+        return found
 
     def answer(
         self, block: Block, read: Read, debug_block: Path | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Have the function process what was read; see `process`."""
         # Before the call: the function may write into its arrays.
-        covered = self.inside(block, read.mask) > 0
-        valid = covered.all(axis=0) if self.settings.valid_pixels == "all-bands" else covered.any(0)
+        valid = self.valid(block, read.mask) if read.valid is None else read.valid
         function = self.functions[self._worker(block)]
         request = kept = None
         try:

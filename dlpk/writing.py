@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +24,9 @@ from .result import Classified
 from .run import Read, Run
 from .tags import band_names, hash_tag, result_legend, result_tags
 
-# After how much of the result memory is tidied up, which takes some milliseconds: between blocks,
-# when the function holds none.
+# Memory is tidied up between blocks, when the function holds none, but not more often than this, in
+# seconds, and not after less than this: it takes some milliseconds.
+TRIM_SECONDS = 0.25
 TRIM_MEGAPIXELS = 1.9
 
 
@@ -93,15 +95,16 @@ def write_result(
         scratch=None if journal is None else _short_hash(target.name),
     ) as output:
 
-        def read(task: Task) -> Read | None:
-            finished = journal is not None and task.number in journal
-            return None if finished else run.read(task.block)
-
-        def compute(task: Task, given: Read | None) -> Made | None:
-            if given is None:
+        def read(task: Task) -> Read | Made | None:
+            if journal is not None and task.number in journal:
                 return None
-            if skips and not run.inside(task.block, given.mask).any():
-                return _nothing(run, task.block)
+            given = run.read(task.block)
+            empty = skips and not run.inside(task.block, given.mask).any()
+            return _nothing(run, task.block) if empty else given
+
+        def compute(task: Task, given: Read | Made | None) -> Made | None:
+            if not isinstance(given, Read):
+                return given
             return _trimmed(task.block, *run.answer(task.block, given, debug_block))
 
         def write(task: Task, made: Made | None) -> None:
@@ -112,21 +115,21 @@ def write_result(
                 journal.add(task.number, *made)
             output.write(task.block.column, task.block.row, *made)
 
-        stages: Pipeline[Task, Read | None, Made | None] = Pipeline(read, compute, write)
+        stages: Pipeline[Task, Read | Made | None, Made | None] = Pipeline(read, compute, write)
         with _progress(run, quiet) as progress:
-            since_trim = 0.0
+            since_trim, last_trim = 0.0, time.monotonic()
             hashing = threading.Thread(target=lambda: run.package.sha256, daemon=True)
 
             def finished(task: Task) -> None:
-                nonlocal since_trim
+                nonlocal since_trim, last_trim
                 if task.number == 0:  # not before, when there is enough to do
                     hashing.start()
                 megapixels = task.block.used_width * task.block.used_height / 1e6
                 progress.update(megapixels)
                 since_trim += megapixels
-                if since_trim > TRIM_MEGAPIXELS:
-                    since_trim = 0.0
+                if since_trim > TRIM_MEGAPIXELS and time.monotonic() - last_trim > TRIM_SECONDS:
                     give_back_free_memory()
+                    since_trim, last_trim = 0.0, time.monotonic()
 
             blocks = run.grid.blocks(run.settings.block_order)
             stages.run((Task(*pair) for pair in enumerate(blocks)), finished)

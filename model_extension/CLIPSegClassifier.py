@@ -236,7 +236,7 @@ class CLIPSegClassifier:
         kind = props.get("pixelType") or ("f4" if arguments.return_probability_raster else "u1")
         if len(shape) == 2 and len(result) == 1:
             result, mask = result[0], mask[0]
-        return {"output_pixels": result.astype(kind), "output_mask": mask}
+        return {"output_pixels": result.astype(kind, copy=False), "output_mask": mask}
 
     def updateKeyMetadata(
         self, names: tuple[str, ...], bandIndex: int, **keyMetadata: Any

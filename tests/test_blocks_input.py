@@ -150,3 +150,17 @@ def test_too_few_bands(shape: tuple[int, ...], message: str) -> None:
 def test_masks_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(BlockError, match="a mask of shape"):
         read_block(block(3, 4, 5), np.ones(shape, np.uint8), DEFINITION)
+
+
+@pytest.mark.parametrize("bands", [3, 4, 6])
+@pytest.mark.parametrize("kind", [np.uint8, bool])
+def test_the_quick_way_gives_the_same(bands: int, kind: Any) -> None:
+    """8 bit with a mask for every band: as through a masked array, which goes the general way."""
+    given = block(bands, 7, 9)
+    mask = np.random.default_rng(1).integers(0, 2, given.shape).astype(kind)
+    pixels, valid = read_block(given, mask, DEFINITION)
+    slow_pixels, slow_valid = read_block(np.ma.array(given), mask, DEFINITION)
+    assert valid.dtype == slow_valid.dtype == bool
+    np.testing.assert_array_equal(pixels, slow_pixels)
+    np.testing.assert_array_equal(valid, slow_valid)
+    assert 0 < valid.sum() < valid.size
