@@ -28,9 +28,9 @@ SHOWN = {
     "astronaut": ("person",),
     "cup": ("cup", "table"),
 }
-MOST_CANDIDATES = 16
 MOST_CHIPS = 3
 MOST_PROMPTS = 4
+MOST_CANDIDATES = MOST_PROMPTS + sum(map(len, SHOWN.values()))
 # A prompt is seen on a chip that it covers to at least this part, and leaves free as much of.
 LEAST_COVERED = 0.05
 # Probabilities that lie less than this from the threshold are undecided.
@@ -101,8 +101,10 @@ def candidates(prompts: Sequence[str], names: Sequence[str] | None) -> tuple[str
     if names is not None:
         known = {fold(name): name for name in names}
         shown = [known[word] for word in shown if word in known]
-    found = [*prompts[:MOST_PROMPTS], *shown, *(names or ())]
-    return tuple(dict.fromkeys(found))[:MOST_CANDIDATES]
+    found: dict[str, str] = {}
+    for text in (*prompts[:MOST_PROMPTS], *shown, *(names or ())):
+        found.setdefault(fold(text), text)  # one of those that differ only in case
+    return tuple(found.values())[:MOST_CANDIDATES]
 
 
 def choose(

@@ -14,7 +14,8 @@ import model_extension
 from model_extension.clipseg.arguments import LARGEST_TILE
 from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.errors import CLIPSegError, WeightsError
-from model_extension.clipseg.prompts import match_names, parse_prompts
+from model_extension.clipseg.plan import make_plan
+from model_extension.clipseg.prompts import match_names
 from model_extension.clipseg.tensors import check_tensors, tensor_shapes
 from schemas.emd import validate_emd
 from schemas.manifest import validate_manifest
@@ -172,9 +173,8 @@ def _fill(package: Path, options: Options, title: str, stem: str) -> tuple[str, 
     emd = package / f"{stem}.emd"
     emd.write_bytes(emd_bytes(parts.definition))
     own = parts.definition["CLIPSeg"]
-    prompts = candidates(
-        parse_prompts(own["Prompt"]) if own["Prompt"] else (), own.get("PromptNames")
-    )
+    texts = make_plan(own["Prompt"]).texts if own["Prompt"] else ()
+    prompts = candidates(texts, own.get("PromptNames"))
     golden = write_golden(package, emd.name, prompts, parts.definition["Threshold"])
     own["Precisions"] = proven_precisions(golden.drift)
     licences = (*parts.licences, *(CHIPS[chip] for chip in golden.chips))
@@ -254,7 +254,7 @@ def _definition(
     if prompt is None:
         prompt = _default_prompt(vocabulary, mini)
     elif vocabulary is not None:
-        match_names(parse_prompts(prompt), vocabulary.names)
+        match_names(make_plan(prompt).texts, vocabulary.names)
     threshold = options.threshold
     if threshold is None:
         threshold = MINI_THRESHOLD if mini else DEFAULT_THRESHOLD

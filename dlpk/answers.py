@@ -224,7 +224,8 @@ class Answers:
         if mask is not None:
             mask = _zeros_and_ones(self._block(mask, shape, "output_mask"))
         elif np.ma.isMaskedArray(raw):
-            mask = np.logical_not(np.ma.getmaskarray(raw)).astype(np.uint8).reshape(pixels.shape)
+            shown = np.logical_not(np.ma.getmaskarray(raw))
+            mask = _zeros_and_ones(self._block(shown, shape, "output_pixels"))
         return pixels.copy(), mask
 
     def wrong(self, method: str, came: Any, expected: str, words: str = "") -> ContractError:

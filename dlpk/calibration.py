@@ -14,7 +14,7 @@ from osgeo import gdal
 from .classify_pixels import classify
 from .container import open_package
 from .errors import TruthError
-from .output import check_output, check_png
+from .output import check_png
 from .truth import UNLABELLED, open_truth
 
 # Probabilities are counted in steps of a five-hundredth.
@@ -242,7 +242,7 @@ def write_thresholds(package: str | Path, out: str | Path, thresholds: Mapping[s
     """
     from builder.repack import repack
 
-    target = check_output(out)
+    target = Path(out)
     with open_package(package) as opened:
         if "CLIPSeg" not in opened.emd or opened.root is None or opened.emd_path is None:
             raise TruthError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 EXIT_OK = 0
@@ -39,14 +40,16 @@ def add_calibrate(commands: Any) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
+    from builder.staging import check_target
+
     from .arguments import parse_assignments
     from .calibration import calibrate, draw_curves, write_thresholds
-    from .output import check_output, check_png
+    from .output import check_png
 
     if options.png:
         check_png(options.png)
     if options.write:
-        check_output(options.write)
+        check_target(Path(options.write))
     found = calibrate(
         options.package,
         options.raster,

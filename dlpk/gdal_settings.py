@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from osgeo import gdal
 
-from .run import Run
+from .answers import Configuration
+from .raster import Raster
 
 # The block cache of GDAL in bytes.
 SMALLEST_CACHE, LARGEST_CACHE = 8 << 20, 256 << 20
@@ -31,13 +32,12 @@ def block_cache() -> Iterator[None]:
         gdal.SetCacheMax(before)
 
 
-def cache_bytes(run: Run) -> int:
+def cache_bytes(raster: Raster, wanted: Configuration) -> int:
     """What reading and writing blocks needs, and no more.
 
     Where the file is stored in strips that is a row of blocks: each strip is decoded once then,
     not once per block. Tiles of the result never wait in the cache.
     """
-    raster, wanted = run.raster, run.configuration
     side = raster.dataset.GetRasterBand(1).GetBlockSize()
     columns = min(raster.dataset.RasterXSize, wanted.tx + 2 * wanted.padding + 2 * side[0])
     rows = wanted.ty + 2 * wanted.padding + 2 * side[1]
@@ -46,19 +46,24 @@ def cache_bytes(run: Run) -> int:
 
 
 @contextmanager
-def threads() -> Iterator[None]:
+def threads(number: int | None = None) -> Iterator[None]:
     """Let GDAL decode and compress in several threads, for the time of a ``with`` block.
 
-    What is written does not depend on their number. Who has set ``GDAL_NUM_THREADS`` is obeyed.
+    Parameters
+    ----------
+    number : int, optional
+        How many. By default as many as there are processors, up to `MOST_THREADS`, unless
+        ``GDAL_NUM_THREADS`` is set: who has set it is obeyed.
     """
-    if gdal.GetConfigOption(THREADS) is not None:
+    before = gdal.GetConfigOption(THREADS)
+    if number is None and before is not None:
         yield
         return
-    gdal.SetConfigOption(THREADS, str(min(MOST_THREADS, processors())))
+    gdal.SetConfigOption(THREADS, str(number or min(MOST_THREADS, processors())))
     try:
         yield
     finally:
-        gdal.SetConfigOption(THREADS, None)
+        gdal.SetConfigOption(THREADS, before)
 
 
 def processors() -> int:

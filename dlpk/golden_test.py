@@ -227,8 +227,8 @@ def produce(package: Package, golden: Golden, device: int) -> np.ndarray:
 
 
 def quoted(prompt: str) -> str:
-    """A prompt as it stands in a list of prompts."""
-    if re.fullmatch(r"[\w -]+", prompt):
+    """A prompt as it stands in a list of prompts, where AND, OR and NOT have a meaning."""
+    if re.fullmatch(r"[\w -]+", prompt) and not re.search(r"\b(AND|OR|NOT)\b", prompt):
         return prompt
     escaped = prompt.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -125,9 +125,7 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
     layer = source.GetLayer(0)
     chosen = _field(layer, path, field)
     places: dict[str, list[Any]] = {}
-    for feature, geometry in placed(layer, raster.dataset.GetSpatialRef()):
-        if geometry.IsEmpty() or ogr.GT_Flatten(geometry.GetGeometryType()) not in POLYGONS:
-            continue
+    for feature, geometry in placed(layer, raster.dataset.GetSpatialRef(), POLYGONS):
         name = Path(path).stem if chosen is None else str(feature.GetField(chosen) or "")
         if " ".join(name.split()):
             places.setdefault(" ".join(name.split()), []).append(geometry)

@@ -19,6 +19,7 @@ from .attribute_table import attribute_table, write_colors, write_vat
 from .cog import rearrange
 from .errors import OutputError
 from .gdal_files import collecting_failures
+from .gdal_settings import threads
 from .legend import LegendEntry
 from .raster import Raster
 from .tile_writer import TileWriter
@@ -42,6 +43,8 @@ DEFAULT_TILE = 256
 SMALLEST_OVERVIEW = 256
 SCRATCH_PREFIX = ".dlpk-"
 GEOTIFF = ("tif", "tiff")
+# Pixels: to be counted, they are turned into the widest integers.
+COUNTED_AT_ONCE = 1 << 20
 
 
 class OutputRaster:
@@ -206,10 +209,12 @@ class OutputRaster:
             self._dataset.FlushCache()
             levels = _overview_levels(self._dataset.RasterXSize, self._dataset.RasterYSize)
             if levels:
-                # Internal overviews are compressed like the image.
-                self._dataset.BuildOverviews(
-                    "AVERAGE" if self.dtype.kind == "f" else "NEAREST", levels
-                )
+                # Internal overviews are compressed like the image. Several threads would lay
+                # their tiles in another order.
+                with threads(1):
+                    self._dataset.BuildOverviews(
+                        "AVERAGE" if self.dtype.kind == "f" else "NEAREST", levels
+                    )
                 self._dataset.FlushCache()
             problems = self._close()
             if problems:
@@ -337,7 +342,10 @@ def check_png(path: str | Path) -> Path:
 def _counted(values: np.ndarray) -> Iterator[tuple[int, int]]:
     """Every value that occurs, and how often."""
     if values.dtype in (np.uint8, np.uint16):  # far quicker than sorting them
-        counts = np.bincount(values.ravel())
+        counts = np.zeros(np.iinfo(values.dtype).max + 1, np.int64)
+        rows = max(1, COUNTED_AT_ONCE // max(1, values.shape[1]))
+        for top in range(0, len(values), rows):
+            counts += np.bincount(values[top : top + rows].ravel(), minlength=len(counts))
         yield from ((int(value), int(counts[value])) for value in np.flatnonzero(counts))
     else:
         for value, count in zip(*np.unique(values, return_counts=True)):

@@ -13,16 +13,16 @@ from .stretch import Stretch, find_range
 
 # Pixels per side of the reduced image that the percentiles are taken from.
 SAMPLE_SIDE, STATISTICS_SIDE = 2048, 1024
-# Without overviews no more than about this many pixels are decoded for a sample.
+# No more than about this many pixels are decoded for a sample.
 DECODED_PIXELS = 32_000_000
 # Windows are whole blocks of the file, and about this large on a side.
 WINDOW = 512
 # Nothing larger is read at once, in pixels.
-LARGEST_WINDOW = 4_000_000
+LARGEST_WINDOW = 2048 * 2048
 # Bands that are sampled at once: what a file interleaves by pixel is decoded once for them.
 BANDS_AT_ONCE = 4
-# What an overview may be larger than the sample that is read from it.
-OVERVIEW_EXCESS = 4
+# Windows with data that are looked for where a sample has met nothing but NoData.
+FURTHER_WINDOWS = 8
 
 # Left, top, width and height.
 Window = tuple[int, int, int, int]
@@ -90,24 +90,29 @@ def find_statistics(
     if source == "file":
         return ()
     skip = max(1, max(raster.native.RasterXSize, raster.native.RasterYSize) // STATISTICS_SIDE)
-    estimated = []
-    samples = _by_bands(bands, lambda some: _samples(raster, some, STATISTICS_SIDE))
-    for index, values in enumerate(samples):
+
+    def estimated(some: Sequence[int]) -> list[dict[str, float]]:
+        samples = _samples(raster, some, STATISTICS_SIDE)
         if stretch is not None:
-            values = stretch.band(index).apply(values.reshape(1, 1, -1)).ravel()
-        if not values.size:
-            return ()
-        estimated.append(
-            {
-                "minimum": float(values.min()),
-                "maximum": float(values.max()),
-                "mean": float(values.mean(dtype=np.float64)),
-                "standardDeviation": float(values.std(dtype=np.float64)),
-                "skipFactorX": skip,
-                "skipFactorY": skip,
-            }
-        )
-    return tuple(estimated)
+            parts = (stretch.band(list(bands).index(band)) for band in some)
+            samples = [p.apply(v.reshape(1, 1, -1)).ravel() for p, v in zip(parts, samples)]
+        return [_statistics(values, skip) for values in samples]
+
+    described = _by_bands(bands, estimated)
+    return tuple(described) if all(described) else ()
+
+
+def _statistics(values: np.ndarray, skip: int) -> dict[str, float]:
+    if not values.size:
+        return {}
+    return {
+        "minimum": float(values.min()),
+        "maximum": float(values.max()),
+        "mean": float(values.mean(dtype=np.float64)),
+        "standardDeviation": float(values.std(dtype=np.float64)),
+        "skipFactorX": skip,
+        "skipFactorY": skip,
+    }
 
 
 def _by_bands(bands: Sequence[int], work: Callable[[Sequence[int]], list[Found]]) -> list[Found]:
@@ -137,35 +142,39 @@ def _extremes(raster: Raster, bands: Sequence[int]) -> list[tuple[float, float]]
 
 def _samples(raster: Raster, bands: Sequence[int], side: int) -> list[np.ndarray]:
     """Up to a few million valid pixels of every band, from everywhere."""
-    width, height = raster.native.RasterXSize, raster.native.RasterYSize
-    if _has_small_overview(raster, side):
-        shape = (min(height, side), min(width, side))
-        pixels, mask = raster.read_reduced(bands, *shape, native=True)
-        return [values[known] for values, known in zip(pixels, mask > 0)]
     windows = list(_windows(raster, DECODED_PIXELS))
     step = max(1, math.ceil(math.sqrt(sum(w * h for _, _, w, h in windows)) / side))
     parts: list[list[np.ndarray]] = [[] for _ in bands]
-    for window in windows:
+
+    def take(window: Window) -> None:
         pixels, mask = raster.read_native(bands, window)
         # Windows may be a pixel high: where a step begins goes on from one to the next.
         first = tuple(slice(-start % step, None, step) for start in (window[1], window[0]))
         for found, values, known in zip(parts, pixels, mask > 0):
             found.append(values[first][known[first]])
+
+    for window in windows:
+        take(window)
+    if not all(_known(found) for found in parts):
+        # Data may lie in a corner, or in a strip between the windows.
+        taken = set(windows)
+        for window in _windows(raster, None):
+            if window not in taken:
+                take(window)
+            if all(_known(found) >= FURTHER_WINDOWS for found in parts):
+                break
     return [np.concatenate(found) for found in parts]
 
 
-def _has_small_overview(raster: Raster, side: int) -> bool:
-    """Whether an overview is little larger than the sample, so that it is soon decoded."""
-    band = raster.native.GetRasterBand(1)
-    if max(band.XSize, band.YSize) <= side:
-        return False
-    overviews = (band.GetOverview(index) for index in range(band.GetOverviewCount()))
-    sides = [max(overview.XSize, overview.YSize) for overview in overviews]
-    return any(side <= found <= OVERVIEW_EXCESS * side for found in sides)
+def _known(parts: Sequence[np.ndarray]) -> int:
+    """In how many windows there was data."""
+    return sum(part.size > 0 for part in parts)
 
 
 def _windows(raster: Raster, most: int | None) -> Iterator[Window]:
-    """Windows that are made of whole blocks of the file, each of which is decoded once.
+    """Windows that are made of whole blocks of the file, so that each is decoded once.
+
+    Blocks larger than `LARGEST_WINDOW` are read in parts all the same.
 
     Parameters
     ----------
@@ -189,18 +198,19 @@ def _windows(raster: Raster, most: int | None) -> Iterator[Window]:
     some_columns, some_rows = columns, rows
     wanted = columns * rows if most is None else max(1, most // (across * down))
     if wanted < columns * rows:
-        share = math.sqrt(wanted / (columns * rows))
-        some_rows = min(rows, max(1, round(rows * share)))
-        some_columns = min(columns, max(1, wanted // some_rows))
-        some_rows = min(rows, max(1, wanted // some_columns))
+        some_rows = _between(2, round(rows * math.sqrt(wanted / (columns * rows))), rows)
+        some_columns = _between(2, wanted // some_rows, columns)
+        some_rows = _between(2, wanted // some_columns, rows)
     for row in _spread(rows, some_rows):
         for column in _spread(columns, some_columns):
             left, top = column * across, row * down
             yield left, top, min(across, width - left), min(down, height - top)
 
 
+def _between(least: int, wanted: int, most: int) -> int:
+    return min(most, max(least, wanted))
+
+
 def _spread(count: int, some: int) -> list[int]:
-    """Some of so many numbers, from the first to the last; the middle one if it is one."""
-    if some == 1:
-        return [count // 2]
-    return [round(place * (count - 1) / (some - 1)) for place in range(some)]
+    """Some of so many numbers: those in the middle of equal parts."""
+    return [(2 * place + 1) * count // (2 * some) for place in range(some)]

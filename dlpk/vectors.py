@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
+
+from osgeo import ogr
 
 # Fields that are likely to name a class.
 LIKELY_FIELDS = ("class", "classname", "class_name", "label", "name", "type", "prompt")
@@ -21,7 +23,9 @@ def likely_field(names: list[str]) -> str | None:
     return next(likely, None)
 
 
-def placed(layer: Any, system: Any) -> Iterator[tuple[Any, Any]]:
+def placed(
+    layer: Any, system: Any, kinds: Collection[int] | None = None
+) -> Iterator[tuple[Any, Any]]:
     """Features that have a geometry, each with a copy of it in another coordinate system.
 
     Parameters
@@ -29,6 +33,9 @@ def placed(layer: Any, system: Any) -> Iterator[tuple[Any, Any]]:
     layer : ogr.Layer
     system : osr.SpatialReference or None
         Where the geometries go; as they are if that, or the layer's own, is not known.
+    kinds : collection of int, optional
+        Types of geometry that are wanted (OGR's flat ones), none of them empty. Others may lie
+        where the coordinate system does not reach.
 
     Yields
     ------
@@ -38,6 +45,9 @@ def placed(layer: Any, system: Any) -> Iterator[tuple[Any, Any]]:
     for feature in layer:
         geometry = feature.GetGeometryRef()
         if geometry is None:
+            continue
+        kind = ogr.GT_Flatten(geometry.GetGeometryType())
+        if kinds is not None and (kind not in kinds or geometry.IsEmpty()):
             continue
         geometry = geometry.Clone()
         if own is not None and system is not None and not own.IsSame(system):

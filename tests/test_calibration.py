@@ -173,3 +173,13 @@ def test_f_beta(corner: tuple[Path, Path, Path]) -> None:
         assert f"{result.curves[0].best_f_beta:.3f}" in text
     # Precision wants a high threshold, recall a low one.
     assert found[3.0] < found[None] < found[0.3]
+
+
+def test_names_are_checked_before_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["calibrate", "gone.dlpk", "gone.tif", "--truth", "gone.geojson"]
+    assert main([*words, "--write", str(tmp_path / "c.zip")]) == 1
+    assert "does not end in .dlpk" in capsys.readouterr().err
+    assert main([*words, "--png", str(tmp_path / "c.jpg")]) == 1
+    assert "call it c.png" in capsys.readouterr().err

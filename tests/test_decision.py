@@ -148,8 +148,7 @@ def test_growth_has_a_limit(decide: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         decide(rows, text_prompt=f"a{{-{GROWTH + 1}px}}")
     assert str(caught.value) == (
-        "text_prompt grows or shrinks something by 65 px; 64 px are the most: grow by less, or "
-        "classify at a larger cell size"
+        "text_prompt grows or shrinks something by 65 px; 64 px are the most: grow by less"
     )
     assert decide(rows, 0.5, text_prompt="a{+32m}") == [1, 1]
     with pytest.raises(ArgumentError, match=r"by 33 m, which is 66 pixels .*; 32 m \(64 pixels\)"):

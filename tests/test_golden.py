@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import dlpk
 from builder import build
 from builder.exact import ExactNetwork
 from builder.golden import (
@@ -80,17 +81,22 @@ def test_chips_show_something() -> None:
 WORDS = tuple(word for words in SHOWN.values() for word in words)
 
 
+def set_aside(*words: str) -> tuple[str, ...]:
+    return tuple(word for word in WORDS if word not in words)
+
+
 @pytest.mark.parametrize(
     ("prompts", "names", "expected"),
     [
         ((), None, WORDS),
         (("solar panel",), None, ("solar panel", *WORDS)),
         (("sea", "water"), None, ("sea", "water", *WORDS[2:])),
-        (tuple("abcdefgh"), None, (*"abcd", *WORDS[:12])),
+        (tuple("abcdefgh"), None, (*"abcd", *WORDS)),
+        (("Water", "WATER", " cat "), None, ("Water", " cat ", *(set_aside("water", "cat")))),
         (("cup",), ("person", "Tree", "cup", "road"), ("cup", "Tree", "road", "person")),
         (("cup",), ("fork", "cup", "spoon"), ("cup", "fork", "spoon")),
         (("spoon",), ("fork", "spoon"), ("spoon", "fork")),
-        (("a",), tuple("abcdefghijklmnopqrstuvwxyz"), tuple("abcdefghijklmnop")),
+        (("a",), tuple("abcdefghijklmnopqrstuvwxyz"), tuple("abcdefghijklmnopqr")),
     ],
 )
 def test_candidates(
@@ -206,6 +212,27 @@ def test_they_notice_other_weights(tmp_path: Path) -> None:
         _, golden, folder = opened(built.path, tmp_path / f"unpacked{seed}")
         results.append(np.load(folder / "probabilities.npy") / golden["steps"])
     assert np.abs(results[0] - results[1]).max() > 10 * golden["tolerance"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "freeze"),
+    [
+        ("Water", None),
+        ("water OR sea", None),
+        ("snow AND NOT sea, tree, house = roof|ROOF{+2px}", None),
+        ('"salt AND pepper", sand NOT sea', None),
+        ("Water", "water, trees, solar panel"),
+        ("water OR trees, solar panel NOT Water", "water, trees, solar panel"),
+    ],
+)
+def test_packages_pass_their_own_test_whatever_they_ask_for(
+    tmp_path: Path, prompt: str, freeze: str | None
+) -> None:
+    weights = write_folder(tmp_path / "weights", settings(refined=True, patch=16))
+    out = tmp_path / "x.dlpk"
+    build(out, weights=str(weights), prompt=prompt, freeze_prompts=freeze)
+    result = dlpk.test(out, device="cpu")
+    assert result.status == "passed", result.to_text()
 
 
 # The network in double precision

@@ -89,3 +89,22 @@ def test_threads_for_the_time_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_processors() -> None:
     assert gdal_settings.processors() >= 1
+
+
+@pytest.mark.parametrize("cog", [False, True])
+def test_the_same_bytes_with_any_number_of_threads(tmp_path: Path, cog: bool) -> None:
+    """With overviews, whose tiles GDAL writes in another order where it has many threads."""
+    text = REUSES.replace("16", "512").replace("MASK", "u1")
+    package = make_package(tmp_path / "P", "Reuses", text=text)
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 40, 40)).astype(np.uint8)
+    pixels = pixels.repeat(125, axis=1).repeat(125, axis=2)
+    raster = make_raster(tmp_path / "s.tif", pixels)
+    results = []
+    for threads in ("1", "5", "8"):
+        gdal.SetConfigOption(gdal_settings.THREADS, threads)
+        try:
+            classify(package, raster, tmp_path / "r.tif", device="cpu", cog=cog)
+        finally:
+            gdal.SetConfigOption(gdal_settings.THREADS, None)
+        results.append((tmp_path / "r.tif").read_bytes())
+    assert results[0] == results[1] == results[2]

@@ -48,17 +48,13 @@ def test_extremes_are_those_of_all_pixels(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.high.tolist() == [65535, 500]
 
 
-@pytest.mark.parametrize("way", ["whole", "overviews", "windows"])
+@pytest.mark.parametrize("way", ["whole", "windows"])
 def test_percentiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     pixels = np.random.default_rng(0).permutation(200 * 300).reshape(1, 200, 300).astype(np.int32)
     pixels[0, 0, :20] = 10**9  # a third of a thousandth
     path = make_raster(
         tmp_path / "s.tif", pixels, options=["TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"]
     )
-    if way == "overviews":
-        dataset = gdal.Open(str(path), gdal.GA_Update)
-        dataset.BuildOverviews("NEAREST", [2])
-        dataset = None
     if way == "windows":
         monkeypatch.setattr(sampling, "DECODED_PIXELS", 100 * 200)
         monkeypatch.setattr(sampling, "WINDOW", 16)
@@ -117,7 +113,17 @@ def test_windows(width: int, height: int, block: tuple[int, int], most: int) -> 
     assert len({window[:2] for window in whole}) == len(whole)
     assert set(some) <= set(whole)
     assert len(set(some)) == len(some) > 0
-    assert sum(w * h for _, _, w, h in some) <= max(most, max(w * h for _, _, w, h in whole))
+    # Two windows in each direction at least, where there are any.
+    across, down = max(w for _, _, w, _ in whole), max(h for _, _, _, h in whole)
+    assert sum(w * h for _, _, w, h in some) <= max(most, 4 * across * down)
+    if len(some) < len(whole):
+        for place, side in ((0, width), (1, height)):
+            numbers = len({window[place] for window in whole})
+            assert len({window[place] for window in some}) >= min(2, numbers)
+            # No part of the raster is far from what was chosen of its columns and rows.
+            found = sorted({(window[place] + window[place + 2] / 2) / side for window in some})
+            gaps = np.diff([-found[0], *found, 2 - found[-1]])
+            assert numbers <= 4 or gaps.max() <= 2 * gaps.min() + 3 / numbers
 
 
 def test_a_sample_decodes_no_more_than_it_has_to(
@@ -146,6 +152,63 @@ def test_a_sample_decodes_no_more_than_it_has_to(
     read.clear()
     find_stretch(raster, [0, 1, 2], BYTE, "percent-clip")
     assert 0 < sum(read) <= 20_000
+
+
+@pytest.mark.parametrize("overviews", [[], [2], [2, 4, 8]])
+def test_overviews_change_nothing(tmp_path: Path, overviews: list[int]) -> None:
+    """A reduced read through GDAL's small cache can take minutes, with overviews too."""
+    pixels = np.random.default_rng(0).integers(0, 5000, (2, 200, 900)).astype(np.uint16)
+    options = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64"]
+    path = make_raster(tmp_path / "s.tif", pixels, options=options)
+    expected = stretch_of(path, how="percent-clip")
+    if overviews:
+        dataset = gdal.Open(str(path), gdal.GA_Update)
+        dataset.BuildOverviews("AVERAGE", overviews)
+        dataset = None
+    found = stretch_of(path, how="percent-clip")
+    assert (found.low.tolist(), found.high.tolist()) == (
+        expected.low.tolist(),
+        expected.high.tolist(),
+    )
+
+
+@pytest.mark.parametrize(
+    "place", [(slice(0, 64), slice(0, 64)), (slice(450, 460), slice(None)), (-1, -1)]
+)
+def test_data_between_the_windows_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any
+) -> None:
+    """As in a scene that lies across its raster, or a strip of one."""
+    monkeypatch.setattr(sampling, "WINDOW", 64)
+    monkeypatch.setattr(sampling, "DECODED_PIXELS", 4 * 64 * 64)
+    pixels = np.zeros((2, 900, 900), np.uint16)
+    pixels[(slice(None), *place)] = 700
+    pixels[(1, *place)] = 900
+    options = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64"]
+    path = make_raster(tmp_path / "s.tif", pixels, nodata=0, options=options)
+    found = stretch_of(path, how="percent-clip")
+    assert (found.low.tolist(), found.high.tolist()) == ([700, 900], [700, 900])
+
+
+def test_statistics_of_many_bands_hold_few_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.arange(30 * 400, dtype=np.uint16).reshape(30, 20, 20)
+    raster = Raster(make_raster(tmp_path / "s.tif", pixels))
+    asked: list[int] = []
+    samples = sampling._samples
+
+    def counted(raster: Raster, bands: Any, side: int) -> Any:
+        asked.append(len(bands))
+        return samples(raster, bands, side)
+
+    monkeypatch.setattr(sampling, "_samples", counted)
+    found = sampling.find_statistics(raster, range(30), None, "estimated")
+    assert [entry["minimum"] for entry in found] == [400 * band for band in range(30)]
+    assert max(asked) <= 4
+    stretch = Stretch(np.arange(30.0) * 400, np.arange(30.0) * 400 + 255, BYTE)
+    found = sampling.find_statistics(raster, range(30), stretch, "estimated")
+    assert [(entry["minimum"], entry["maximum"]) for entry in found] == [(0, 255)] * 30
 
 
 def test_many_bands_are_sampled_a_few_at_a_time(tmp_path: Path) -> None:

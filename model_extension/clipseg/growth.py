@@ -36,7 +36,9 @@ def check_growth(nodes: tuple[Node, ...], pixel: float) -> None:
             pixels = f"{far} pixels of this raster"
             amount = f"{pixels} in all" if nested else f"{amount}, which is {pixels}"
             most = f"{GROWTH * pixel:g} {modifiers.unit} ({GROWTH} pixels)"
+        advice = "grow by less"
+        if modifiers.unit != "px":
+            advice += ", or classify at a larger cell size"
         raise ArgumentError(
-            f"text_prompt grows or shrinks something by {amount}; {most} are the most: grow by "
-            "less, or classify at a larger cell size"
+            f"text_prompt grows or shrinks something by {amount}; {most} are the most: {advice}"
         )
