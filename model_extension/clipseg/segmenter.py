@@ -272,8 +272,8 @@ class _Blend:
             self._weight[rows, columns] += self._window
 
     def result(self) -> Tensor:
-        """The blended probabilities; 0 where no tile lies."""
-        return self._sum / self._weight.clamp(min=torch.finfo(self._sum.dtype).tiny)
+        """The blended probabilities, 0 where no tile lies; to be asked for once."""
+        return self._sum.div_(self._weight.clamp_(min=torch.finfo(self._sum.dtype).tiny))
 
 
 def _middle(valid: np.ndarray, tile: Tile, size: int, padding: int) -> np.ndarray:
