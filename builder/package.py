@@ -14,6 +14,7 @@ import model_extension
 from model_extension.clipseg.arguments import LARGEST_TILE
 from model_extension.clipseg.config import NetworkConfig
 from model_extension.clipseg.errors import CLIPSegError, WeightsError
+from model_extension.clipseg.expressions import quoted
 from model_extension.clipseg.plan import make_plan
 from model_extension.clipseg.prompts import match_names
 from model_extension.clipseg.tensors import check_tensors, tensor_shapes
@@ -281,7 +282,7 @@ def _definition(
 def _default_prompt(vocabulary: Vocabulary | None, mini: bool) -> str:
     if vocabulary is not None:
         few = len(vocabulary.names) <= FEW_PROMPTS
-        return ", ".join(vocabulary.names) if few else vocabulary.names[0]
+        return ", ".join(map(quoted, vocabulary.names if few else vocabulary.names[:1]))
     return MINI_PROMPT if mini else ""
 
 

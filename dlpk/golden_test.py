@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from model_extension.clipseg.expressions import quoted
 
 from .arguments import shown_parameters
 from .container import Package, open_package
@@ -224,14 +225,6 @@ def produce(package: Package, golden: Golden, device: int) -> np.ndarray:
             )
         results = [run.process(run.grid.block(chip, 0))[0] for chip in range(chips)]
     return np.stack(results).astype(np.float32)
-
-
-def quoted(prompt: str) -> str:
-    """A prompt as it stands in a list of prompts, where AND, OR and NOT have a meaning."""
-    if re.fullmatch(r"[\w -]+", prompt) and not re.search(r"\b(AND|OR|NOT)\b", prompt):
-        return prompt
-    escaped = prompt.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def compare(golden: Golden, produced: np.ndarray) -> Sequence[ChipResult]:

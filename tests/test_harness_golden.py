@@ -15,7 +15,8 @@ from dlpk.cli import main
 from dlpk.container import open_package
 from dlpk.errors import ArgumentsError, OutputError, PackageError
 from dlpk.golden_files import read_golden
-from dlpk.golden_test import golden_test, quoted
+from dlpk.golden_test import golden_test
+from model_extension.clipseg.expressions import quoted
 from tests.harness import make_package
 
 SIDE, STEPS = 16, 10_000

@@ -16,11 +16,13 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
+import dlpk
 from builder import BuildError, build
 from builder.errors import VocabularyError
 from builder.vocabulary import TYPICAL_NORM, Vocabulary, read_embeddings
 from model_extension.clipseg.definition import read_definition
 from model_extension.clipseg.errors import PromptError
+from model_extension.clipseg.plan import make_plan
 from model_extension.clipseg.segmenter import Segmenter
 from tests.tiny_clipseg import settings, write_folder
 
@@ -314,9 +316,12 @@ def test_names_that_cannot_be(tmp_path: Path, content: str | bytes, words: str) 
 
 
 def test_names_of_every_kind_reach_the_package(towerless: Path, tmp_path: Path) -> None:
-    names = ['say "hi"', "Wälder; Seen", "水", "50 % roof", "a\\b"]
-    files: dict[str, Any] = written(tmp_path, names, mine=some(5))
+    names = ['say "hi"', "Wälder; Seen", "水", "50 % roof", "a\\b", "salt AND pepper", "a (b)"]
+    files: dict[str, Any] = written(tmp_path, names, mine=some(7))
     built = build(tmp_path / "x.dlpk", weights=str(towerless), **files)
     segmenter = opened(built.path, tmp_path / "x")
     assert segmenter.definition.prompt_names == tuple(names)
-    assert segmenter.embedder.texts(names).shape == (5, WIDTH)
+    assert segmenter.embedder.texts(names).shape == (7, WIDTH)
+    # And the default prompt, which is all of them, asks for them.
+    assert make_plan(segmenter.definition.prompt).texts == tuple(names)
+    assert dlpk.test(built.path, device="cpu").status == "passed"

@@ -311,6 +311,14 @@ class _Parser:
         raise PromptError(f"{self.argument}, column {place + 1}: {reason}{near}")
 
 
+def quoted(text: str) -> str:
+    """A phrase as it has to be written among others, so that nothing in it has a meaning."""
+    if re.fullmatch(r"[\w -]+", text) and not set(text.split()) & set(OPERATORS):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _unquoted(token: Token) -> str:
     if token.kind != "quoted":
         return token.text

@@ -218,7 +218,7 @@ class Segmenter:
             for view in views:
                 activations = encode(turned(batch, view))
                 logits = decode(activations, embeddings, grid)
-                found = turned_back(logits.to(self._outer).sigmoid_(), view)
+                found = turned_back(logits.to(self._outer).sigmoid(), view)
                 total = found if total is None else total + found
                 if self._gate is not None and present is None:
                     present = self._gate.present(self._finish(activations[-1]))
