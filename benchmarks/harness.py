@@ -121,8 +121,8 @@ def _translations(folder: Path) -> dict[str, Callable[[Path], None]]:
     options = ["TILED=YES", "BLOCKXSIZE=352", "BLOCKYSIZE=352", "COMPRESS=DEFLATE", "PREDICTOR=2"]
 
     def translate(scene: Path) -> None:
-        band = gdal.Open(str(scene))
-        width, height = band.RasterXSize, band.RasterYSize
+        source = gdal.Open(str(scene))
+        width, height = source.RasterXSize, source.RasterYSize
         out: Any = gdal.Translate(
             str(folder / "gdal.tif"),
             gdal.Open(TABLE.format(width=width, height=height, scene=scene)),

@@ -320,7 +320,6 @@ class Raster:
         rows: int,
         columns: int,
         *,
-        native: bool = False,
         average: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Read the raster in fewer pixels, from overviews where it has them.
@@ -331,8 +330,6 @@ class Raster:
             0-based.
         rows, columns : int
             Size in pixels to reduce to.
-        native : bool
-            Read all of the file at its own cell size, not the part.
         average : bool
             Average pixels instead of picking some.
 
@@ -342,11 +339,7 @@ class Raster:
             As `read` gives.
         """
         window = (self._left, self._top, self.width, self.height)
-        dataset = self.dataset
-        if native:
-            dataset = self.native
-            window = (0, 0, dataset.RasterXSize, dataset.RasterYSize)
-        return self._read(dataset, bands, window, (rows, columns), average)
+        return self._read(self.dataset, bands, window, (rows, columns), average)
 
     def read_native(
         self, bands: Sequence[int], window: tuple[int, int, int, int]

@@ -229,10 +229,12 @@ class Run:
 
     def valid(self, block: Block, mask: np.ndarray) -> np.ndarray:
         """Which pixels of a block have data, bool, shape (rows, columns)."""
-        inside = self.inside(block, mask)
-        # Of zeros and ones, band by band, which is quicker than across them.
-        combine = np.minimum if self.settings.valid_pixels == "all-bands" else np.maximum
-        found: np.ndarray = combine.reduce(inside, axis=0) > 0
+        covered = self.inside(block, mask) != 0
+        found: np.ndarray = (
+            covered.all(axis=0)
+            if self.settings.valid_pixels == "all-bands"
+            else covered.any(axis=0)
+        )
         return found
 
     def answer(

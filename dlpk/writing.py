@@ -25,9 +25,8 @@ from .run import Read, Run
 from .tags import band_names, hash_tag, result_legend, result_tags
 
 # Memory is tidied up between blocks, when the function holds none, but not more often than this, in
-# seconds, and not after less than this: it takes some milliseconds.
+# seconds: it takes some milliseconds.
 TRIM_SECONDS = 0.25
-TRIM_MEGAPIXELS = 1.9
 
 
 class Task(NamedTuple):
@@ -117,19 +116,17 @@ def write_result(
 
         stages: Pipeline[Task, Read | Made | None, Made | None] = Pipeline(read, compute, write)
         with _progress(run, quiet) as progress:
-            since_trim, last_trim = 0.0, time.monotonic()
+            last_trim = time.monotonic()
             hashing = threading.Thread(target=lambda: run.package.sha256, daemon=True)
 
             def finished(task: Task) -> None:
-                nonlocal since_trim, last_trim
+                nonlocal last_trim
                 if task.number == 0:  # not before, when there is enough to do
                     hashing.start()
-                megapixels = task.block.used_width * task.block.used_height / 1e6
-                progress.update(megapixels)
-                since_trim += megapixels
-                if since_trim > TRIM_MEGAPIXELS and time.monotonic() - last_trim > TRIM_SECONDS:
+                progress.update(task.block.used_width * task.block.used_height / 1e6)
+                if time.monotonic() - last_trim > TRIM_SECONDS:
                     give_back_free_memory()
-                    since_trim, last_trim = 0.0, time.monotonic()
+                    last_trim = time.monotonic()
 
             blocks = run.grid.blocks(run.settings.block_order)
             stages.run((Task(*pair) for pair in enumerate(blocks)), finished)

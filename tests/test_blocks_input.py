@@ -154,8 +154,7 @@ def test_masks_of_another_shape(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("bands", [3, 4, 6])
 @pytest.mark.parametrize("kind", [np.uint8, bool])
-def test_the_quick_way_gives_the_same(bands: int, kind: Any) -> None:
-    """8 bit with a mask for every band: as through a masked array, which goes the general way."""
+def test_masked_arrays_that_mask_nothing_give_the_same(bands: int, kind: Any) -> None:
     given = block(bands, 7, 9)
     mask = np.random.default_rng(1).integers(0, 2, given.shape).astype(kind)
     pixels, valid = read_block(given, mask, DEFINITION)

@@ -45,17 +45,12 @@ def read_block(
             f"the raster delivers {bands} band{'s' if bands > 1 else ''}, the model needs 3 (red, "
             "green, blue): choose a raster with three bands, or compose one from single bands"
         )
-    chosen = list(range(3))
-    if block.shape[0] > 3 and max(definition.extract_bands) < block.shape[0]:
-        # ArcGIS delivers the bands asked for; who delivers all of them leaves the choice to us.
-        chosen = list(definition.extract_bands)
-    if _is_plain(pixels, mask):
-        if block.shape[0] > 3:
-            block, mask = block[chosen], mask[chosen]
-        return block, np.maximum.reduce(mask, axis=0) > 0
-    bands_valid = _bands_valid(np.ma.getmaskarray(pixels), mask, block)
+    bands_valid = _bands_valid(np.ma.getmask(pixels), mask, block)
     if block.shape[0] > 3:
-        block, bands_valid = block[chosen], bands_valid[chosen]
+        chosen = definition.extract_bands
+        # ArcGIS delivers the bands asked for; who delivers all of them leaves the choice to us.
+        chosen = chosen if max(chosen) < block.shape[0] else (0, 1, 2)
+        block, bands_valid = block[list(chosen)], bands_valid[list(chosen)]
     if block.dtype != np.uint8:
         if block.dtype.kind == "f":
             bands_valid = bands_valid & np.isfinite(block)
@@ -104,25 +99,13 @@ def without_padding(valid: np.ndarray, shape: Sequence[int], padding: int) -> np
     return valid[padding : padding + rows, padding : padding + columns]
 
 
-def _is_plain(pixels: Any, mask: Any) -> bool:
-    """Whether a block came as nearly all do: 8 bit, with a mask of zeros and ones for every band.
-
-    What is to be seen of it is found several times as fast, which graphics cards wait for.
-    """
-    return (
-        not np.ma.isMaskedArray(pixels)
-        and pixels.dtype == np.uint8
-        and isinstance(mask, np.ndarray)
-        and mask.dtype in (np.uint8, np.bool_)
-        and mask.shape == pixels.shape
-    )
-
-
-def _bands_valid(masked: np.ndarray, mask: Any, block: np.ndarray) -> np.ndarray:
+def _bands_valid(masked: Any, mask: Any, block: np.ndarray) -> np.ndarray:
     given = np.ones(block.shape, bool) if mask is None else np.asarray(mask)
     if given.shape not in (block.shape, block.shape[1:], (1, *block.shape[1:])):
         raise BlockError(
             f"a mask of shape {given.shape} was delivered for pixels of shape {block.shape}: it "
             "must have the shape of the pixels or of one band"
         )
-    return np.where(masked, False, given != 0)
+    seen = np.broadcast_to(given != 0, block.shape)
+    # Most blocks are no masked arrays, and graphics cards wait for what is done with them.
+    return seen if masked is np.ma.nomask else seen & ~masked
