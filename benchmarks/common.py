@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 RESULTS = Path(__file__).parent / "results"
-MINI = Path(__file__).parent.parent / "builder" / "mini"
+MINI = Path(__file__).parent.parent / "builder" / "clipseg" / "mini"
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -272,7 +272,7 @@ def write_scene(path: Path, side: int, *, compressed: bool = True) -> None:
     from osgeo import gdal
 
     # The views from above come first; the others are photos.
-    chips = np.load(Path(__file__).parent.parent / "builder" / "chips.npy")[:3]
+    chips = np.load(Path(__file__).parent.parent / "builder" / "clipseg" / "chips.npy")[:3]
     driver = gdal.GetDriverByName("GTiff")
     options = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "BIGTIFF=IF_SAFER"]
     if compressed:

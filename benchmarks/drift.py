@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from benchmarks.common import build_package, parser, report
-from builder.golden import golden_chips
-from dlpk.container import open_package
-from model_extension.clipseg.definition import read_definition
-from model_extension.clipseg.plan import make_plan
-from model_extension.clipseg.precision import DTYPES, available_precisions
-from model_extension.clipseg.segmenter import Segmenter
+from builder.clipseg.golden import golden_chips
+from dlpk.package.open import open_package
+from model_extension.clipseg.contract.definition import read_definition
+from model_extension.clipseg.inference.segmenter import Segmenter
+from model_extension.clipseg.language.plan import make_plan
+from model_extension.clipseg.network.precision import DTYPES, available_precisions
 
 PROMPTS = "cat, person, tree, road, sea, snow, grass, house"
 THRESHOLD = 0.3

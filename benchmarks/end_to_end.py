@@ -17,12 +17,12 @@ import torch
 
 import dlpk
 from benchmarks.common import build_package, parser, report, synchronize, write_scene
-from dlpk.container import open_package
-from dlpk.devices import device_number
-from model_extension.clipseg.arguments import parse_arguments
-from model_extension.clipseg.definition import read_definition
-from model_extension.clipseg.precision import DTYPES, choose_precision
-from model_extension.clipseg.segmenter import Segmenter, choose_device
+from dlpk.harness.devices import device_number
+from dlpk.package.open import open_package
+from model_extension.clipseg.contract.arguments import parse_arguments
+from model_extension.clipseg.contract.definition import read_definition
+from model_extension.clipseg.inference.segmenter import Segmenter, choose_device
+from model_extension.clipseg.network.precision import DTYPES, choose_precision
 
 PROMPTS = {1: "water", 8: "water, tree, road, roof, sand, snow, car, boat"}
 FROZEN = {1: "sea", 8: "sea, tree, road, roof, sand, snow, car, boat"}

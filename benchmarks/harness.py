@@ -115,7 +115,7 @@ def _harness(folder: Path) -> Callable[[Path], None]:
 def _translations(folder: Path) -> dict[str, Callable[[Path], None]]:
     from osgeo import gdal
 
-    from dlpk.gdal_settings import threads
+    from dlpk.raster.gdal_config import threads
 
     gdal.UseExceptions()
     options = ["TILED=YES", "BLOCKXSIZE=352", "BLOCKYSIZE=352", "COMPRESS=DEFLATE", "PREDICTOR=2"]

@@ -18,10 +18,10 @@ from benchmarks.common import (
     report,
     time_in_turn,
 )
-from builder.emd import network_settings
-from model_extension.clipseg.config import NetworkConfig
-from model_extension.clipseg.precision import DTYPES, available_precisions
-from model_extension.clipseg.weights import load_network
+from builder.clipseg.emd import network_settings
+from model_extension.clipseg.network.config import NetworkConfig
+from model_extension.clipseg.network.precision import DTYPES, available_precisions
+from model_extension.clipseg.network.weights import load_network
 
 PROMPTS = (1, 2, 8, 20)
 SIDE = 352

@@ -23,12 +23,12 @@ from benchmarks.common import (
     synchronize,
     write_scene,
 )
-from builder.emd import network_settings
-from dlpk.output import OutputRaster
-from dlpk.run import Run
-from model_extension.clipseg.config import NetworkConfig
-from model_extension.clipseg.precision import DTYPES, available_precisions
-from model_extension.clipseg.weights import load_network
+from builder.clipseg.emd import network_settings
+from dlpk.classification.session import Run
+from dlpk.output.geotiff import OutputRaster
+from model_extension.clipseg.network.config import NetworkConfig
+from model_extension.clipseg.network.precision import DTYPES, available_precisions
+from model_extension.clipseg.network.weights import load_network
 
 SIDE = 352
 # Parts of the names of operators, the first that fits counts.

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from benchmarks.common import build_package, median_ratio, parser, report, time_in_turn
-from builder.golden import golden_chips
-from dlpk.container import open_package
-from dlpk.devices import device_number
+from builder.clipseg.golden import golden_chips
+from dlpk.harness.devices import device_number
+from dlpk.package.open import open_package
 from model_extension import clipseg
-from model_extension.clipseg.arguments import parse_arguments
-from model_extension.clipseg.decision import BlockClassifier
-from model_extension.clipseg.definition import ModelDefinition, read_definition
+from model_extension.clipseg.contract.arguments import parse_arguments
+from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
+from model_extension.clipseg.inference.decision import BlockClassifier
 
 WORDS = "tree, road, grass, snow, sea, river, sand, car, boat, house, hill, mountain"
 FIRST = "one text"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from .clipseg.build import Built, build
 from .errors import BuildError
-from .package import Built, build
 
 __all__ = ["BuildError", "Built", "build"]

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_extension.clipseg.definition import FORMAT
+from model_extension.clipseg.contract.definition import FORMAT
 
-from .provenance import VERSION, Licence
-from .sources import Weights
-from .tokenizer_files import TokenizerFiles
-from .vocabulary import Vocabulary
+from .clipseg.provenance import VERSION, Licence
+from .clipseg.sources import Weights
+from .clipseg.tokenizer_files import TokenizerFiles
+from .clipseg.vocabulary import Vocabulary
 
 MANIFEST_FILE = "manifest.json"
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from schemas.emd import validate_emd
+from schemas.emd.validate import validate_emd
 
 from .archive import write_zip
-from .emd import emd_bytes
+from .clipseg.emd import emd_bytes
 from .errors import BuildError
 from .manifest import MANIFEST_FILE, file_hash
 from .staging import check_target, staged

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import dlpk
-from dlpk.likeness import from_windows, parse_window
-from dlpk.picture import draw
-from dlpk.raster import Raster
-from dlpk.score import score
+from dlpk.classification.examples import from_windows, parse_window
+from dlpk.evaluation.metrics import score
+from dlpk.output.quicklook import draw
+from dlpk.raster.dataset import Raster
 
 HERE = Path(__file__).parent
 SCENE = HERE / "scene.tif"

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from builder import build
 
-    from .calibration import calibrate
-    from .classify_pixels import classify
-    from .golden_test import golden_test as test
-    from .inspection import inspect
-    from .validation import validate
+    from .classification.api import classify
+    from .evaluation.calibration import calibrate
+    from .package.inspect import inspect
+    from .testing.golden_test import golden_test as test
+    from .validation.validate import validate
 
 __all__ = ["build", "calibrate", "classify", "inspect", "test", "validate"]
 _HOMES = {
     "build": ("builder", "build"),
-    "calibrate": ("dlpk.calibration", "calibrate"),
-    "classify": ("dlpk.classify_pixels", "classify"),
-    "inspect": ("dlpk.inspection", "inspect"),
-    "test": ("dlpk.golden_test", "golden_test"),
-    "validate": ("dlpk.validation", "validate"),
+    "calibrate": ("dlpk.evaluation.calibration", "calibrate"),
+    "classify": ("dlpk.classification.api", "classify"),
+    "inspect": ("dlpk.package.inspect", "inspect"),
+    "test": ("dlpk.testing.golden_test", "golden_test"),
+    "validate": ("dlpk.validation.validate", "validate"),
 }
 
 

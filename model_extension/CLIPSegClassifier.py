@@ -23,13 +23,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 if TYPE_CHECKING or __package__ == "model_extension":
     from . import clipseg
-    from .clipseg.arguments import Arguments
-    from .clipseg.decision import BlockClassifier
-    from .clipseg.definition import ModelDefinition
+    from .clipseg.contract.arguments import Arguments
+    from .clipseg.contract.definition import ModelDefinition
+    from .clipseg.inference.decision import BlockClassifier
 
 
 class _Modules(MetaPathFinder, Loader):
-    """Imports a folder of modules under a name that no other package's copy of it has.
+    """Imports folders of modules under a name that no other package's copy of them has.
 
     ArcGIS keeps one Python process for many packages, and may unpack a newer package over an
     older one. So the name is made of the folder's path and its code, and the code is read once:
@@ -37,34 +37,39 @@ class _Modules(MetaPathFinder, Loader):
     and size gets in their place.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._code: dict[str, tuple[str, bytes]] = {}
-        files = sorted(name for name in os.listdir(folder) if name.endswith(".py"))
-        digest = hashlib.sha256(folder.encode("utf-8", "surrogateescape"))
-        for name in files:
-            path = os.path.join(folder, name)
-            with open(path, "rb") as file:
+    def __init__(self, home: str, folders: tuple[str, ...]) -> None:
+        self._code: dict[str, tuple[str, bytes]] = {"": (home, b"")}
+        self._packages = {""}
+        digest = hashlib.sha256(home.encode("utf-8", "surrogateescape"))
+        for path in sorted(path for folder in folders for path in _python_files(home, folder)):
+            with open(os.path.join(home, path), "rb") as file:
                 source = file.read()
-            digest.update(f"{name} {len(source)} ".encode())
+            digest.update(f"{path} {len(source)} ".encode())
             digest.update(source)
-            self._code[name[: -len(".py")]] = (path, source)
+            name = path[: -len(".py")].replace(os.sep, ".")
+            if name.endswith(".__init__"):
+                name = name[: -len(".__init__")]
+                self._packages.add(name)
+            self._code[name] = (os.path.join(home, path), source)
         self.package = "clipseg_" + digest.hexdigest()[:16]
 
-    def load(self) -> ModuleType:
-        """Import the package, unless the same code of the same folder is already there."""
+    def load(self, name: str) -> ModuleType:
+        """Import a folder, unless the same code of the same folder is already there."""
         if not any(getattr(finder, "package", "") == self.package for finder in sys.meta_path):
             sys.meta_path.append(self)
-        return importlib.import_module(self.package)
+        return importlib.import_module(f"{self.package}.{name}")
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Find the package or a module of it; called by ``import``."""
+        """Find the root, a folder or a module of it; called by ``import``."""
         if name != self.package and not name.startswith(self.package + "."):
             return None
-        stem = name[len(self.package) + 1 :] or "__init__"
-        if stem not in self._code:
+        inner = name[len(self.package) + 1 :]
+        if inner not in self._code:
             return None
         # A package whose path is empty, so that no other finder looks into the folder.
-        spec = ModuleSpec(name, self, origin=self._code[stem][0], is_package=stem == "__init__")
+        spec = ModuleSpec(
+            name, self, origin=self._code[inner][0], is_package=inner in self._packages
+        )
         spec.has_location = True  # gives modules their __file__
         return spec
 
@@ -73,13 +78,21 @@ class _Modules(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run a module's code."""
-        stem = module.__name__[len(self.package) + 1 :] or "__init__"
-        path, source = self._code[stem]
+        path, source = self._code[module.__name__[len(self.package) + 1 :]]
         exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
 
 
+def _python_files(home: str, folder: str) -> list[str]:
+    return [
+        os.path.relpath(os.path.join(place, name), home)
+        for place, _, names in os.walk(os.path.join(home, folder))
+        for name in names
+        if name.endswith(".py")
+    ]
+
+
 if not (TYPE_CHECKING or __package__ == "model_extension"):
-    clipseg = _Modules(os.path.join(HERE, "clipseg")).load()
+    clipseg = _Modules(HERE, ("clipseg", "common")).load("clipseg")
 
 # Bits of inheritProperties (contract, section 5). Pixel type and NoData are our own: an inherited
 # NoData of 0 would turn the background, which is also 0, into NoData.

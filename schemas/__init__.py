@@ -5,8 +5,8 @@ Importing this package is cheap: the JSON Schema library is loaded when somethin
 
 from __future__ import annotations
 
-from .emd import parse_emd, validate_emd
-from .emd_rules import RULES, Rule
+from .emd.rules import RULES, Rule
+from .emd.validate import parse_emd, validate_emd
 from .errors import DlpkError
 from .findings import Finding, Report, Severity
 from .manifest import validate_manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .emd_rules import RULES
+from .emd.rules import RULES
 from .findings import Finding, Report
 from .json_document import escape
 from .positions import Lines, Positions

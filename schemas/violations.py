@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .collector import Collector, child, quoted
-from .emd_facts import nearest
+from .emd.facts import nearest
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

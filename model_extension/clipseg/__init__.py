@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
-from .arguments import Arguments, parse_arguments
-from .blocks import read_block, without_padding
-from .definition import ModelDefinition, read_definition
-from .errors import BlockError, CLIPSegError, DeviceError
-from .ground import pixel_metres
-from .legend import attribute_table, class_colors
-from .parameters import parameter_info
-from .plan import Plan
-from .prompts import match_names, parse_prompts
-from .safetensors import SafetensorsFile
-from .tensors import check_tensors
-from .values import whole as parse_whole
+from ..common.errors import BlockError, CLIPSegError, DeviceError
+from ..common.ground import pixel_metres
+from ..common.safetensors import SafetensorsFile
+from ..common.values import whole as parse_whole
+from .contract.arguments import Arguments, parse_arguments
+from .contract.blocks import read_block, without_padding
+from .contract.definition import ModelDefinition, read_definition
+from .contract.legend import attribute_table, class_colors
+from .contract.parameters import parameter_info
+from .language.plan import Plan
+from .language.prompts import match_names, parse_prompts
+from .network.tensors import check_tensors
 
 if TYPE_CHECKING:
-    from .decision import BlockClassifier
+    from .inference.decision import BlockClassifier
 
 __all__ = [
     "Arguments",
@@ -83,7 +83,7 @@ def check_device(device: int) -> None:
         There is no such graphics card, or no torch.
     """
     with _torch_needed():
-        from .segmenter import choose_device
+        from .inference.segmenter import choose_device
     choose_device(device)
 
 
@@ -112,9 +112,9 @@ def load_classifier(
         The device, the weights, a prompt or an example is at fault.
     """
     with _torch_needed():
-        from .decision import BlockClassifier
-        from .precision import choose_precision
-        from .segmenter import Segmenter, choose_device
+        from .inference.decision import BlockClassifier
+        from .inference.segmenter import Segmenter, choose_device
+        from .network.precision import choose_precision
     chosen = choose_device(device)
     dtype = choose_precision(arguments.precision, chosen, definition.precisions)
     # Who asks for single precision by name gets that of the reference.

@@ -14,8 +14,8 @@ from types import FrameType
 
 import pytest
 
-from dlpk.container import RULES, check_container, check_folder, open_package, peek_emd
 from dlpk.errors import PackageError
+from dlpk.package.open import RULES, check_container, check_folder, open_package, peek_emd
 from tests.attacks.crafted import EMD, FUNCTION, Archive, Crafted, package
 from tests.attacks.watching import snapshot, watched
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dlpk.container import RULES, check_container, open_package, resolve
 from dlpk.errors import PackageError
+from dlpk.package.open import RULES, check_container, open_package, resolve
 from schemas.findings import Severity
 from tests.attacks.bombs import MIB, nested, overlapping, quoted_overlap
 from tests.attacks.crafted import (
@@ -242,7 +242,7 @@ def test_bomb_that_lies_about_its_size_writes_no_more_than_announced(
         ).build()
     )
     monkeypatch.setattr(
-        "dlpk.container.remove_folder",
+        "dlpk.package.open.remove_folder",
         lambda folder: written.extend(
             path.stat().st_size for path in folder.rglob("*") if path.is_file()
         ),

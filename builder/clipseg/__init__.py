@@ -1,0 +1,1 @@
+"""CLIPSeg's weights, vocabulary and golden chips into a package."""

@@ -1,0 +1,260 @@
+"""Golden chips: inputs with the expected result, so that a package can be tested against itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
+from model_extension.clipseg.files.tokenizer import Tokenizer
+from model_extension.clipseg.language.prompts import fold, match_names
+from model_extension.common.safetensors import SafetensorsFile
+
+CHIPS_FILE = Path(__file__).parent / "chips.npy"
+# What each chip shows, in words that a frozen vocabulary may know: three views from above, then
+# three photos. Where they come from is in `builder.clipseg.provenance.CHIPS`.
+SHOWN = {
+    "marsh": ("water", "sea", "river"),
+    "trees": ("trees", "tree", "forest", "vegetation", "grass"),
+    "snow": ("snow", "road"),
+    "cat": ("cat",),
+    "astronaut": ("person",),
+    "cup": ("cup", "table"),
+}
+MOST_CHIPS = 3
+MOST_PROMPTS = 4
+MOST_CANDIDATES = MOST_PROMPTS + sum(map(len, SHOWN.values()))
+# A prompt is seen on a chip that it covers to at least this part, and leaves free as much of.
+LEAST_COVERED = 0.05
+# Probabilities that lie less than this from the threshold are undecided.
+UNDECIDED = 0.1
+# Probabilities are stored as whole numbers of this part of one.
+STEPS = 10_000
+# Allowed difference: this much, or half as much again as what the proven precisions come to.
+TOLERANCE = 0.01
+ROOM = 1.5
+# Pixels per million of a chip that may fall on the other side of the threshold; a precision is
+# proven at half of that, since every device rounds elsewhere.
+FLIPPED_PER_MILLION = 1000
+PROVEN = FLIPPED_PER_MILLION / 2
+LOWER_PRECISIONS = ("fp16", "bf16")
+
+
+class Drift(NamedTuple):
+    """What a precision changes on the golden chip that it changes most."""
+
+    flipped_per_million: float
+    largest: float
+
+
+class Golden(NamedTuple):
+    """The chips that a package carries, by name, and what each lower precision changes on them."""
+
+    chips: tuple[str, ...]
+    drift: Mapping[str, Drift]
+
+
+def golden_chips(tile_size: int) -> np.ndarray:
+    """Small real images of the size of a tile.
+
+    Parameters
+    ----------
+    tile_size : int
+        Side in pixels.
+
+    Returns
+    -------
+    ndarray
+        uint8, shape (chips, 3, tile_size, tile_size): cut from the chips that ship with the
+        builder, repeated mirrored where those are smaller.
+    """
+    chips: np.ndarray = np.load(CHIPS_FILE)
+    while chips.shape[-1] < tile_size:
+        chips = np.concatenate([chips, chips[..., ::-1]], axis=-1)
+        chips = np.concatenate([chips, chips[..., ::-1, :]], axis=-2)
+    return np.ascontiguousarray(chips[..., :tile_size, :tile_size])
+
+
+def candidates(prompts: Sequence[str], names: Sequence[str] | None) -> tuple[str, ...]:
+    """Prompts that golden chips may be made of.
+
+    Parameters
+    ----------
+    prompts : sequence of str
+        The package's default prompts, may be empty.
+    names : sequence of str or None
+        The frozen vocabulary.
+
+    Returns
+    -------
+    tuple of str
+        Some of the package's own, then what it knows of the chips, then other names.
+    """
+    shown = [word for words in SHOWN.values() for word in words]
+    if names is not None:
+        known = {fold(name): name for name in names}
+        shown = [known[word] for word in shown if word in known]
+    found: dict[str, str] = {}
+    for text in (*prompts[:MOST_PROMPTS], *shown, *(names or ())):
+        found.setdefault(fold(text), text)  # one of those that differ only in case
+    return tuple(found.values())[:MOST_CANDIDATES]
+
+
+def choose(
+    covered: np.ndarray, undecided: np.ndarray, prompts: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """Choose the chips on which the network is surest of what they show.
+
+    A golden test is worth something only there: where wide areas hover around the threshold,
+    rounding alone moves them across, and nothing can be told from that.
+
+    Parameters
+    ----------
+    covered, undecided : ndarray
+        Shape (chips, prompts), all chips in the order of `SHOWN`: the part of each that is above
+        the threshold, and the part that is near it.
+    prompts : sequence of str
+        What was looked for.
+
+    Returns
+    -------
+    chips, prompts : list of int
+        Which of them; first the prompts that the chips were chosen for.
+    """
+    seen = (covered >= LEAST_COVERED) & (covered <= 1 - LEAST_COVERED)
+    seen &= [[fold(prompt) in words for prompt in prompts] for words in SHOWN.values()]
+    unsure = np.where(seen, undecided, np.inf)
+    surest = np.argsort(unsure.min(axis=1), kind="stable")[:MOST_CHIPS]
+    found = [int(unsure[chip].argmin()) for chip in surest if seen[chip].any()]
+    rows = list(dict.fromkeys([*found, *range(len(prompts))]))[:MOST_PROMPTS]
+    return sorted(int(chip) for chip in surest), rows
+
+
+def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> Golden:
+    """Run the package's network on the chips and store what comes out.
+
+    Parameters
+    ----------
+    package : Path
+        Folder with the finished package.
+    emd : str
+        Name of its model definition.
+    prompts : sequence of str
+        What may be looked for: see `candidates`.
+    threshold : float
+        At which flipped pixels are counted.
+
+    Returns
+    -------
+    Golden
+    """
+    definition = read_definition(str(package / emd), str(package))
+    chips = golden_chips(definition.tile_size)
+    # Of all candidates only shares are kept: the masks would take more memory than the weights.
+    covered, near = [], []
+    for masks in _computed(definition, chips, prompts):
+        covered.append((masks > threshold).mean(axis=(1, 2)))
+        near.append((np.abs(masks - threshold) < UNDECIDED).mean(axis=(1, 2)))
+    some, rows = choose(np.stack(covered), np.stack(near), prompts)
+    chips, prompts = chips[some], [prompts[row] for row in rows]
+    expected = np.stack(list(_computed(definition, chips, prompts)))
+    drift = {}
+    for name in LOWER_PRECISIONS:
+        found = np.stack(list(_computed(definition, chips, prompts, name)))
+        flipped = ((found > threshold) != (expected > threshold)).mean(axis=(1, 2, 3)).max()
+        drift[name] = Drift(float(flipped * 1e6), float(np.abs(found - expected).max()))
+    folder = package / "golden"
+    folder.mkdir()
+    _save(folder / "inputs.npy", chips)
+    _save(folder / "probabilities.npy", np.round(expected * STEPS).astype("<u2"))
+    content = {
+        "description": "Run the inputs as single tiles without padding and compare.",
+        "inputs": "inputs.npy",
+        "probabilities": "probabilities.npy",
+        "steps": STEPS,
+        "prompts": prompts,
+        "tile_size": definition.tile_size,
+        "threshold": threshold,
+        "tolerance": tolerance(drift),
+        "flipped_per_million": FLIPPED_PER_MILLION,
+    }
+    text = json.dumps(content, indent=2) + "\n"
+    (folder / "golden.json").write_bytes(text.encode("ascii"))
+    return Golden(tuple(list(SHOWN)[chip] for chip in some), drift)
+
+
+def proven_precisions(drift: Mapping[str, Drift]) -> list[str]:
+    """Precisions that ``precision=auto`` may choose.
+
+    Parameters
+    ----------
+    drift : mapping
+        By precision.
+
+    Returns
+    -------
+    list of str
+        ``fp32``, and those that move at most `PROVEN` pixels per million across the threshold.
+    """
+    return ["fp32", *(name for name, d in drift.items() if d.flipped_per_million <= PROVEN)]
+
+
+def tolerance(drift: Mapping[str, Drift]) -> float:
+    """The largest difference that a golden test allows, so that proven precisions pass it.
+
+    Parameters
+    ----------
+    drift : mapping
+        By precision.
+
+    Returns
+    -------
+    float
+        In whole hundredths.
+    """
+    proven = [drift[name].largest for name in proven_precisions(drift) if name in drift]
+    return math.ceil(100 * max([TOLERANCE, *(ROOM * largest for largest in proven)])) / 100
+
+
+def _computed(
+    definition: ModelDefinition,
+    chips: np.ndarray,
+    prompts: Sequence[str],
+    precision: str = "fp64",
+) -> Iterator[np.ndarray]:
+    """Probabilities of one chip after the other, shape (prompts, tile_size, tile_size)."""
+    # Here, since torch takes a second to import.
+    from model_extension.clipseg.contract.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
+
+    from .exact import ExactNetwork
+
+    with ExitStack() as stack:
+        weights = stack.enter_context(SafetensorsFile(definition.weights))
+        network = ExactNetwork(weights, definition.network, definition.weights, precision)
+        stack.callback(network.close)
+        if definition.prompt_names is None:
+            tokenizer = Tokenizer.from_folder(definition.folder)
+            tokens, _ = tokenizer.batch(prompts, definition.network.context)
+            embeddings = network.embed_text(tokens)
+        else:
+            rows = match_names(prompts, definition.prompt_names)
+            with SafetensorsFile(definition.path(EMBEDDINGS_FILE)) as frozen:
+                embeddings = frozen.tensor(EMBEDDINGS_TENSOR)[rows].astype(np.float64)
+        mean, std = (np.reshape(values, (3, 1, 1)) for values in (definition.mean, definition.std))
+        # One at a time: the activations of all would take more memory than the weights.
+        for chip in chips:
+            yield network.probabilities((chip / 255.0 - mean) / std, embeddings)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    # Not straight into the file: on a full disk numpy would not say what is the matter.
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getvalue())

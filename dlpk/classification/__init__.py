@@ -1,0 +1,1 @@
+"""Classify Pixels: one function over one raster into one file."""

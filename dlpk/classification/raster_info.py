@@ -1,0 +1,228 @@
+"""What a function is told about rasters, and what is made of its wishes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ContractError, RasterError
+from ..harness.answers import Configuration, OutputInfo
+from ..harness.arguments import is_raster
+from ..output.legend import LegendEntry
+from ..raster.dataset import Raster
+from ..raster.sampling import find_statistics
+from ..raster.stretch import Stretch
+
+# Bits of inheritProperties; those of size and place (4) are not optional here.
+INHERIT_PIXEL_TYPE, INHERIT_NODATA, INHERIT_RESAMPLING = 1, 2, 8
+# Bits of invalidateProperties.
+INVALIDATE_XFORM, INVALIDATE_STATISTICS, INVALIDATE_HISTOGRAM, INVALIDATE_METADATA = 1, 2, 4, 8
+COMPOSITE = "compositeraster"
+
+
+def raster_parameter(parameters: Sequence[Mapping[str, Any]]) -> tuple[str, bool]:
+    """The parameter that takes the raster, from which the keys of the pixel blocks are made.
+
+    Returns
+    -------
+    str
+        Its name.
+    bool
+        Whether it takes several rasters (dataType 'rasters').
+
+    Raises
+    ------
+    ContractError
+        There is none.
+    """
+    for parameter in parameters:
+        if is_raster(parameter):
+            return str(parameter["name"]), parameter["dataType"].lower() == "rasters"
+    raise ContractError(
+        "getParameterInfo declares no parameter of dataType 'raster': ArcGIS would deliver no "
+        "pixels"
+    )
+
+
+def choose_bands(wanted: Sequence[int | str] | None, raster: Raster) -> tuple[int, ...]:
+    """Bands that a function asks for by number or name.
+
+    Names are descriptions of the bands, ``Band_1`` and so on, or colours.
+
+    Raises
+    ------
+    RasterError
+        The raster does not have them.
+    """
+    if not wanted:
+        return tuple(range(raster.count))
+    aliases = [tuple(name.casefold() for name in names) for names in raster.band_aliases]
+    chosen = []
+    for band in wanted:
+        number = _band_number(band, aliases)
+        if number is None or not 0 <= number < raster.count:
+            listed = ", ".join(name for name in raster.band_names if name) or "without names"
+            raise RasterError(
+                f"the package reads band {band!r} (bands {list(wanted)}, counted from 0) and "
+                f"{raster.path} has {raster.count} band{'s' if raster.count > 1 else ''} "
+                f"({listed})"
+            )
+        chosen.append(number)
+    return tuple(chosen)
+
+
+def _band_number(band: int | str, aliases: Sequence[tuple[str, ...]]) -> int | None:
+    if not isinstance(band, str):
+        return band
+    wanted = band.strip().casefold()
+    # A description counts for more than a colour: first all of one kind, then the next.
+    for kind in zip(*aliases):
+        if wanted and wanted in kind:
+            return kind.index(wanted)
+    return int(wanted) if wanted.isascii() and wanted.isdigit() else None
+
+
+def choose_nodata(
+    info: OutputInfo, legend: Sequence[LegendEntry], policy: str = "free"
+) -> float | None:
+    """The NoData value of the result, see ``nodata`` in `dlpk.harness.settings.Settings`.
+
+    Returns
+    -------
+    float or None
+        None if there is no value left for it.
+    """
+    if info.pixel_type.startswith("f"):
+        return float("nan") if info.nodata is None else info.nodata
+    limits = np.iinfo(info.pixel_type)
+    declared = info.nodata
+    if declared is not None and not (
+        np.isfinite(declared) and declared == int(declared) and limits.min <= declared <= limits.max
+    ):
+        declared = None
+    if policy == "declared":
+        return declared
+    used = {entry.value for entry in legend} | {0}
+    candidates = [limits.max, limits.min, *range(limits.max - 1, max(0, limits.max - 256), -1)]
+    if declared is not None:
+        candidates.insert(0, int(declared))
+    return next((float(value) for value in candidates if value not in used), None)
+
+
+def raster_info(
+    raster: Raster, bands: Sequence[int], stretch: Stretch | None = None, statistics: str = "file"
+) -> dict[str, Any]:
+    """The dictionary ``<raster>_info`` (contract, section 7).
+
+    Parameters
+    ----------
+    raster : Raster
+    bands : sequence of int
+        0-based, those that the function gets.
+    stretch : Stretch or None
+        What is done to the values.
+    statistics : str
+        See ``statistics`` in `dlpk.harness.settings.Settings`.
+    """
+    area = raster.extent
+    kind = np.dtype(raster.dtype if stretch is None else stretch.dtype)
+    return {
+        "bandCount": len(bands),
+        "pixelType": f"{kind.kind}{kind.itemsize}",
+        "noData": _nodata_array(raster, bands),
+        "cellSize": raster.cell_size,
+        "nativeExtent": (area.xmin, area.ymin, area.xmax, area.ymax),
+        "nativeSpatialReference": raster.epsg,
+        "geodataXform": "",
+        "extent": (area.xmin, area.ymin, area.xmax, area.ymax),
+        "spatialReference": raster.epsg,
+        "colormap": (),
+        "rasterAttributeTable": (),
+        "levelOfDetails": -1,
+        "origin": (area.xmin, area.ymax),
+        "bandSelection": True,
+        "histogram": (),
+        "statistics": find_statistics(raster, bands, stretch, statistics),
+    }
+
+
+def _nodata_array(raster: Raster, bands: Sequence[int]) -> np.ndarray | None:
+    values = [raster.nodata[band] for band in bands]
+    if None in values:
+        return None
+    fits = raster.dtype.kind == "f" or all(
+        raster.fill_value(band) == value for band, value in zip(bands, values)
+    )
+    # -9999 of a byte raster stays what it is.
+    return np.array(values, dtype=raster.dtype if fits else np.float64)
+
+
+def output_template(info: Mapping[str, Any], configuration: Configuration) -> dict[str, Any]:
+    """The dictionary ``output_info`` before the function fills it in (contract, section 5).
+
+    It is like the input as far as the bits of ``inheritProperties`` say; what the bits of
+    ``invalidateProperties`` name is empty.
+
+    Parameters
+    ----------
+    info : mapping
+        Of the input, see `raster_info`.
+    configuration : Configuration
+    """
+    output = dict(info)
+    if not configuration.inherit & INHERIT_PIXEL_TYPE:
+        output["pixelType"] = "f4"  # what stands there then is not documented
+    if not configuration.inherit & INHERIT_NODATA:
+        output["noData"] = None
+    if configuration.invalidate & INVALIDATE_XFORM:
+        output["geodataXform"] = ""
+    if configuration.invalidate & INVALIDATE_STATISTICS:
+        output["statistics"] = ()
+    if configuration.invalidate & INVALIDATE_HISTOGRAM:
+        output["histogram"] = ()
+    output["resampling"] = bool(configuration.inherit & INHERIT_RESAMPLING)
+    if configuration.raw.get("resampling") is not None:
+        output["resampling"] = bool(configuration.raw["resampling"])
+    return output
+
+
+def input_metadata(
+    raster: Raster, bands: Sequence[int], band: int, configuration: Configuration
+) -> dict[str, Any]:
+    """Key metadata that a function's ``updateKeyMetadata`` starts from; -1 is the whole."""
+    if configuration.invalidate & INVALIDATE_METADATA or not 0 <= band < len(bands):
+        return {}
+    name = raster.band_names[bands[band]]
+    return {"bandname": name} if name else {}
+
+
+def dataset_metadata(raster: Raster, names: Sequence[Any]) -> dict[str, Any]:
+    """What the file says of itself, for a configuration's ``keyMetadata``.
+
+    Returns
+    -------
+    dict
+        The wanted names in small letters, as public functions read them; None for what the file
+        does not say.
+    """
+    known = {key.lower(): value for key, value in (raster.native.GetMetadata() or {}).items()}
+    return {str(name).lower(): known.get(str(name).lower()) for name in names}
+
+
+def check_place(info: OutputInfo, template: Mapping[str, Any]) -> None:
+    """Warn of an output that is to lie elsewhere than the input: here it never does."""
+    for key in ("cellSize", "extent", "spatialReference"):
+        wanted, given = info.raw.get(key), template[key]
+        try:
+            same = wanted is None or np.allclose(wanted, given, rtol=1e-9, atol=0)
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            warnings.warn(
+                f"updateRasterInfo changes {key} from {given} to {wanted}: the result is written "
+                "on the grid of the input all the same",
+                stacklevel=2,
+            )

@@ -1,0 +1,47 @@
+"""What a run leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..output.legend import LegendEntry
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A result.
+
+    Parameters
+    ----------
+    path : Path
+        The GeoTIFF.
+    width, height, bands : int
+    legend : tuple of LegendEntry
+        Classes; empty for continuous values.
+    counts : mapping
+        Pixels per class value.
+    arguments : mapping
+        What the function was given.
+    """
+
+    path: Path
+    width: int
+    height: int
+    bands: int
+    legend: tuple[LegendEntry, ...]
+    counts: Mapping[int, int]
+    arguments: Mapping[str, Any]
+
+    def to_text(self) -> str:
+        """The result in a few lines for people."""
+        lines = [f"{self.path}: {self.width} x {self.height} pixels, {self.bands} band(s)"]
+        total = max(1, self.width * self.height)
+        for entry in self.legend:
+            count = self.counts.get(entry.value, 0)
+            lines.append(
+                f"  {entry.value:>3}  {entry.name}: {count:,} pixels ({count / total:.2%})"
+            )
+        return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The command: thin layers over the functions of the library."""

@@ -1,0 +1,1 @@
+"""Results against labels: thresholds and scores."""

@@ -1,0 +1,1 @@
+"""ArcGIS's part: loads a raster function, calls its methods, checks every answer."""

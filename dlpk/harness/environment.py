@@ -1,0 +1,196 @@
+"""What a raster function runs in, put back as it was afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..package.open import Package
+from .arcpy_standin import arcpy_installed
+from .devices import CPU
+from .isolation import protect_if_isolated
+from .loader import code_folders
+
+Say = Callable[[str, str], None]
+# Our own names that an author may have given to modules too: in ArcGIS they are free.
+OWN_NAMES = ("schemas", "builder", "model_extension", "demo", "tests", "training")
+
+
+def print_message(level: str, text: str) -> None:
+    """Show what a function says, without getting into the way of a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(f"{level}: {text}", file=sys.stderr)
+
+
+def print_warnings(level: str, text: str) -> None:
+    """Show warnings and errors of a function, not its other messages."""
+    if level != "message":
+        print_message(level, text)
+
+
+@contextmanager
+def surroundings(
+    package: Package, say: Say, *, device: int | None = None, bare: bool = False
+) -> Iterator[None]:
+    """Run functions in, and put everything back as it was.
+
+    Working directory, module search path, imported modules of the package and environment are
+    restored; what the function prints goes to standard error; its warnings and ``arcpy`` messages
+    reach `say`. In an isolated process the package's folder becomes read-only.
+
+    Parameters
+    ----------
+    package : Package
+    say : callable
+        Takes a level (``message``, ``warning``, ``error``) and a text.
+    device : int or None
+        As functions get it: -1 processor, -2 any graphics card, else the number of one. None while
+        a tool's dialog is being filled.
+    bare : bool
+        Whether modules beside the function are only found if it adds their folder itself.
+    """
+    places = code_folders(package)
+    protect_if_isolated(places)
+    folder, path, modules = os.getcwd(), list(sys.path), dict(sys.modules)
+    finders, environment = list(sys.meta_path), dict(os.environ)
+    writes_bytecode = sys.dont_write_bytecode
+
+    def show(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+        say("warning", str(message))
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_standard_output_as_error())
+        stack.enter_context(arcpy_installed(say, gpu=None if device in (None, CPU) else device))
+        stack.enter_context(np.errstate())
+        stack.enter_context(warnings.catch_warnings())
+        # As in ArcGIS, whatever the user of this process has asked for: nothing raises.
+        warnings.simplefilter("ignore")
+        for shown in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("default", shown)
+        warnings.showwarning = show
+        sys.dont_write_bytecode = True  # a package that is a folder stays as it is
+        hidden = _hide_own_modules(places)
+        if not bare:
+            sys.meta_path.append(_Siblings(places))
+        try:
+            yield
+        finally:
+            sys.dont_write_bytecode = writes_bytecode
+            with contextlib.suppress(OSError):
+                os.chdir(folder)
+            sys.path[:] = path
+            sys.meta_path[:] = finders
+            _restore_environment(environment)
+            _forget(places, modules)
+            sys.modules.update(hidden)
+
+
+@contextmanager
+def _standard_output_as_error() -> Iterator[None]:
+    """Send standard output to standard error, what libraries and child processes write too."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield
+
+
+def _restore_environment(before: Mapping[str, str]) -> None:
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+class _OwnNames:
+    """Finds modules that are called like ours in the package, if it asks for them there."""
+
+    def __init__(self, names: Sequence[str], folders: Sequence[Path]) -> None:
+        self.names = names
+        self.folders = folders
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self.names:
+            return None
+        places = [entry for entry in sys.path if _is_inside(entry, self.folders)]
+        return PathFinder.find_spec(name, places, target)
+
+
+class _Siblings:
+    """Finds modules beside the function that nothing else finds, and says so."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = folders
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if "." in name:
+            return None
+        spec = PathFinder.find_spec(name, [str(folder) for folder in self.folders], target)
+        if spec is not None and spec.origin is not None:
+            warnings.warn(
+                f"the module {name!r} lies beside the function, which does not add its folder to "
+                "sys.path: Esri's deep learning functions do, so ArcGIS may not find it",
+                stacklevel=2,
+            )
+            return spec
+        return None
+
+
+def _hide_own_modules(folders: Sequence[Path]) -> dict[str, ModuleType]:
+    """Take away our modules where the package has some of the same name; returns them."""
+    found = set()
+    for folder in folders:
+        for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir())):
+            found |= {name for name in OWN_NAMES if (place / name).is_dir()}
+            found |= {name for name in OWN_NAMES if (place / f"{name}.py").is_file()}
+    if not found:
+        return {}
+    sys.meta_path.insert(0, _OwnNames(sorted(found), folders))
+    hidden = {name: module for name, module in sys.modules.items() if name.split(".")[0] in found}
+    for name in hidden:
+        del sys.modules[name]
+    return hidden
+
+
+def _forget(folders: Sequence[Path], before: Mapping[str, ModuleType]) -> None:
+    """Drop the modules that came from the package, so that the next one finds its own."""
+    for name, module in list(sys.modules.items()):
+        if name not in before and any(_is_inside(place, folders) for place in _places(module)):
+            del sys.modules[name]
+    for name, module in before.items():
+        sys.modules[name] = module
+
+
+def _places(module: ModuleType) -> list[str]:
+    """Where a module lies; folders without ``__init__.py`` have a path and no file."""
+    try:
+        file, path = getattr(module, "__file__", None), getattr(module, "__path__", None)
+        return [file] if isinstance(file, str) else [str(entry) for entry in path or ()]
+    except Exception:  # some modules are anything but
+        return []
+
+
+def _is_inside(path: str, folders: Sequence[Path]) -> bool:
+    roots = {place for folder in folders for place in (str(folder), os.path.realpath(folder))}
+    full = os.path.abspath(path)
+    return full in roots or full.startswith(tuple(os.path.join(root, "") for root in roots))

@@ -1,0 +1,126 @@
+"""Finding and loading the Python raster function of a package, as ArcGIS does."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import BuiltInFunctionError, FunctionError, PackageError
+from ..package.open import Package, resolve
+from .builtin_functions import NEEDS, builtin_function
+from .tracebacks import explain
+
+# Without these nothing can be done; all others are optional to ArcGIS.
+METHODS = ("getParameterInfo", "updatePixels")
+LEARN = "arcgis.learn"
+
+
+def function_path(package: Package) -> Path:
+    """File of the package's raster function.
+
+    Raises
+    ------
+    FunctionError
+        The EMD names none, or one that is not a Python file, or a function of the ArcGIS
+        installation that is not at hand.
+    PackageError
+        There is no such file.
+    """
+    reference = package.emd.get("InferenceFunction")
+    if not isinstance(reference, str) or not reference.strip():
+        raise FunctionError(_why_no_function(package))
+    try:
+        path = resolve(package, reference)
+    except BuiltInFunctionError:
+        return builtin_function(reference)
+    if path.suffix.lower() != ".py" or not path.is_file():
+        raise FunctionError(f"the InferenceFunction {reference!r} is not a Python file (.py)")
+    return path
+
+
+def _why_no_function(package: Package) -> str:
+    framework = package.emd.get("Framework")
+    start = f"the model definition of {package.name} names no InferenceFunction"
+    if isinstance(framework, str) and framework.startswith(LEARN):
+        return (
+            f"{start}, and its Framework {framework!r} is run by a function of the ArcGIS "
+            "installation: write [Functions]System\\DeepLearning\\ArcGISLearn\\"
+            f"ArcGISImageClassifier.py there. {NEEDS}"
+        )
+    by = f"the built-in function for {framework!r}" if framework else "a built-in function"
+    return f"{start}: ArcGIS takes {by}, which is not available outside ArcGIS"
+
+
+def code_folders(package: Package) -> tuple[Path, ...]:
+    """Folders that the package's code lies in: its own, and that of a function elsewhere."""
+    folders = [] if package.root is None else [package.root]
+    try:
+        folder = function_path(package).parent
+    except (FunctionError, PackageError):
+        return tuple(folders)
+    if not any(folder == root or root in folder.parents for root in folders):
+        folders.append(folder)
+    return tuple(folders)
+
+
+def load_class(path: Path) -> type:
+    """Import a raster function's file and find its class.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    type
+        The class named like the file; failing that, the only class with the right methods.
+
+    Raises
+    ------
+    FunctionError
+        The file cannot be imported, or holds no such class.
+    """
+    module = _import(path)
+    found = getattr(module, path.stem, None)
+    if isinstance(found, type):
+        return found
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    fitting = [
+        value
+        for value in classes
+        if value.__module__ == module.__name__ and all(hasattr(value, name) for name in METHODS)
+    ]
+    bases = {base for value in fitting for base in value.__mro__[1:]}
+    fitting = [value for value in fitting if value not in bases]
+    if len(fitting) == 1:
+        warnings.warn(
+            f"{path.name} has no class {path.stem!r}, which ArcGIS looks for; "
+            f"{fitting[0].__name__!r} is taken instead",
+            stacklevel=2,
+        )
+        return fitting[0]
+    names = ", ".join(value.__name__ for value in classes) or "none"
+    raise FunctionError(
+        f"{path} has no class named {path.stem!r}: ArcGIS makes an object of the class that is "
+        f"named like the file (classes in it: {names})"
+    )
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise FunctionError(f"{path} cannot be imported as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise FunctionError(
+            f"{path} cannot be imported: {explain(error, [path.parent])}"
+        ) from error
+    return module

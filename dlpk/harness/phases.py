@@ -1,0 +1,210 @@
+"""The two phases of a tool: filling its dialog, and the run."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.emd.facts import MODEL_TYPES
+
+from ..errors import ContractError, FunctionError
+from ..package.open import Package, open_package
+from .arguments import shown_parameters
+from .calls import Function
+from .environment import Say, print_message, surroundings
+from .loader import code_folders, function_path, load_class
+from .memory import PeakGrowth
+from .tracebacks import explain
+
+TOOL_MODEL_TYPE = "ImageClassification"
+# What functions are told of the product they run in (contract, section 2): ArcGIS Pro 3.6 by the
+# number that its components bear, as functions ask for version 10.3 or later.
+PRODUCT = {
+    "productName": "Desktop",
+    "version": "13.6",
+    "path": "",
+    "major": 13,
+    "minor": 6.0,
+    "build": 60000,
+    "spNumber": 0,
+    "spBuild": 0,
+}
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """What the tool's dialog shows once a package is picked.
+
+    Parameters
+    ----------
+    parameters : tuple of mapping
+        Rows of the Arguments table.
+    seconds : float
+        That picking the package took, the import of the function included.
+    memory : int or None
+        Bytes by which the peak memory of the process grew; None where that cannot be had.
+    """
+
+    parameters: tuple[Mapping[str, Any], ...]
+    seconds: float
+    memory: int | None
+
+    def to_text(self) -> str:
+        """The dialog in a few lines for people."""
+        memory = "" if self.memory is None else f", {self.memory / 1e6:,.0f} MB more memory"
+        lines = [f"The dialog opens: {self.seconds:.2f} s{memory}."]
+        for parameter in self.parameters:
+            value = "" if parameter.get("value") is None else parameter["value"]
+            domain = parameter.get("domain")
+            choices = f"  one of {_listed(domain)}" if domain else ""
+            needed = "  (required)" if parameter.get("required") else ""
+            lines.append(f"  {parameter['name']:26} {value!s:12}{needed}{choices}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The dialog, ready for JSON."""
+        return {
+            "seconds": round(self.seconds, 3),
+            "memory": self.memory,
+            "parameters": [dict(parameter) for parameter in self.parameters],
+        }
+
+
+def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
+    """Run the validation phase alone, to see whether the dialog in ArcGIS Pro would open.
+
+    Parameters
+    ----------
+    package : path or str
+        A .dlpk, a folder, an .emd, or a model definition as JSON text.
+    say : callable, optional
+        Takes level and text of what the function says.
+
+    Returns
+    -------
+    Dialog
+
+    Raises
+    ------
+    DlpkError
+        It would not; says why.
+    """
+    with open_package(package) as opened:
+        check_tool(opened)
+        with surroundings(opened, say or print_message):
+            grown, start = PeakGrowth(), time.perf_counter()
+            _, parameters = validation_phase(load_class(function_path(opened)), opened)
+            seconds, memory = time.perf_counter() - start, grown.bytes()
+    return Dialog(tuple(shown_parameters(parameters)), seconds, memory)
+
+
+def check_tool(package: Package) -> None:
+    """Refuse models of other tools with ArcGIS's words.
+
+    Raises
+    ------
+    ContractError
+        The model is for another tool.
+    """
+    kind = package.emd.get("ModelType")
+    # Only known types of other tools: what is made for Classify Pixels is not documented in full.
+    tool = MODEL_TYPES.get(kind, "") if isinstance(kind, str) else ""
+    if tool:
+        raise ContractError(
+            "Error 003569 Invalid deep learning model type. Expected model type NULL, "
+            f"{TOOL_MODEL_TYPE}. The model definition of {package.name} says {kind!r}, which is "
+            f"for {tool}"
+        )
+
+
+def model_argument(package: Package) -> str:
+    """What a function gets as ``model``: path of the EMD, or its text where there is no file."""
+    return str(package.emd_path) if package.emd_path is not None else package.emd_text
+
+
+def validation_phase(
+    made: type, package: Package, scalars: Mapping[str, Any] | None = None
+) -> tuple[Function, list[dict[str, Any]]]:
+    """Take a new object through the calls that fill the dialog, without a device.
+
+    Returns
+    -------
+    Function
+    list of dict
+        The parameters that the function declares.
+    """
+    function = make(made, package)
+    initialize(function, package, None, scalars)
+    return function, function.parameters()
+
+
+def make(made: type, package: Package) -> Function:
+    """Make an object of a function's class and ask it whether it may run.
+
+    Raises
+    ------
+    FunctionError
+        The constructor raised, or the function says that it is not licensed.
+    """
+    folders = code_folders(package)
+    try:
+        instance = made()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise FunctionError(f"{made.__name__}() failed: {explain(error, folders)}") from error
+    function = Function(instance, folders)
+    function.check_license(PRODUCT)
+    return function
+
+
+def initialize(
+    function: Function,
+    package: Package,
+    device: int | None,
+    scalars: Mapping[str, Any] | None = None,
+) -> None:
+    """Initialise a function with the model.
+
+    Functions try to open what they get as a file and take it for text if there is none. Long text
+    is no missing file but an impossible name to Linux, which they do not expect; they get the text
+    in a file then.
+
+    Raises
+    ------
+    FunctionError
+        It fails.
+    """
+    try:
+        function.initialize(model_argument(package), device, scalars)
+    except FunctionError as error:
+        cause = error.__cause__
+        if package.emd_path is not None or not (
+            isinstance(cause, OSError) and cause.errno in (errno.ENAMETOOLONG, errno.EINVAL)
+        ):
+            raise
+        warnings.warn(
+            f"{function.name} cannot take the model definition as text on this system: it only "
+            "expects FileNotFoundError when it opens it. It gets a file with the text",
+            stacklevel=2,
+        )
+        folder = Path(tempfile.mkdtemp(prefix="dlpk-emd-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # it may be read again
+        file = folder / "model.emd"
+        file.write_text(package.emd_text, encoding="utf-8")
+        function.initialize(str(file), device, scalars)
+
+
+def _listed(domain: Any) -> str:
+    if not isinstance(domain, (list, tuple)):
+        return str(domain)
+    shown = ", ".join(map(str, domain[:6]))
+    return shown + (f", … ({len(domain)})" if len(domain) > 6 else "")

@@ -1,0 +1,1 @@
+"""What a function's text shows, without running it."""

@@ -1,0 +1,1 @@
+"""Rasters out: GeoTIFF, COG, legend, attribute table, picture."""

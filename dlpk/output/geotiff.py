@@ -1,0 +1,396 @@
+"""The result: a GeoTIFF with legend, overviews and provenance, written beside and renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from osgeo import gdal
+
+from ..errors import OutputError
+from ..raster.dataset import Raster
+from ..raster.gdal_config import threads
+from ..raster.gdal_files import collecting_failures
+from .attribute_table import attribute_table, write_colors, write_vat
+from .cog import rearrange
+from .legend import LegendEntry
+from .tile_writer import TileWriter
+
+GDAL_TYPES = {
+    "u1": gdal.GDT_Byte,
+    "u2": gdal.GDT_UInt16,
+    "u4": gdal.GDT_UInt32,
+    # GDAL before 3.7 has no signed bytes; the next larger type holds them.
+    "i1": gdal.GDT_Int16,
+    "i2": gdal.GDT_Int16,
+    "i4": gdal.GDT_Int32,
+    "f4": gdal.GDT_Float32,
+    "f8": gdal.GDT_Float64,
+}
+# Tiles of a TIFF have sides that are multiples of 16.
+TIFF_UNIT = 16
+SMALLEST_TILE = 64
+LARGEST_TILE = 512
+DEFAULT_TILE = 256
+SMALLEST_OVERVIEW = 256
+SCRATCH_PREFIX = ".dlpk-"
+GEOTIFF = ("tif", "tiff")
+# Pixels: to be counted, they are turned into the widest integers.
+COUNTED_AT_ONCE = 1 << 20
+
+
+class OutputRaster:
+    """A GeoTIFF that appears under its name when it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; replaced if it exists.
+    raster : Raster
+        Size, transform and coordinate system are taken from it.
+    bands : int
+    pixel_type : str
+        ``u1``, ``i2``, ``f4`` and so on.
+    nodata : float or None
+    legend : sequence of LegendEntry
+        Classes; empty for continuous values.
+    band_names : sequence of str
+        One per band, may be empty.
+    tile : (int, int)
+        Width and height of the blocks that will be written.
+    cog : bool
+        Arrange the finished file as a Cloud Optimized GeoTIFF.
+    scratch : str, optional
+        Name of the hidden folder beside `path` that the file is written in. What a killed run left
+        there is removed; without a name, every run has a new folder.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing or read-only.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        raster: Raster,
+        *,
+        bands: int,
+        pixel_type: str,
+        nodata: float | None,
+        legend: Sequence[LegendEntry],
+        band_names: Sequence[str],
+        tile: tuple[int, int],
+        cog: bool = False,
+        scratch: str | None = None,
+    ) -> None:
+        self.path = check_output(path)
+        self.cog = cog
+        self.dtype = np.dtype(pixel_type)
+        self.nodata = nodata
+        self.legend = legend
+        self.counts: dict[int, int] = {}
+        self._collisions = 0
+        self._dataset: Any = None
+        self._tiles: Any = None
+        try:
+            self._folder = _scratch_folder(self.path.parent, scratch)
+        except OSError as error:
+            raise OutputError(
+                f"the folder {self.path.parent} cannot be written to: {error.strerror}"
+            ) from error
+        self._file = self._folder / self.path.name
+        width, height = (tiff_tile(side) for side in tile)
+        options = [
+            "TILED=YES",
+            f"BLOCKXSIZE={width}",
+            f"BLOCKYSIZE={height}",
+            "COMPRESS=DEFLATE",
+            f"PREDICTOR={3 if pixel_type.startswith('f') else 2}",
+            "INTERLEAVE=BAND",
+            "BIGTIFF=IF_SAFER",
+        ]
+        try:
+            driver = gdal.GetDriverByName("GTiff")
+            self._dataset = driver.Create(
+                str(self._file), raster.width, raster.height, bands, GDAL_TYPES[pixel_type], options
+            )
+            self._describe(raster, nodata, band_names)
+            self._tiles = TileWriter(self._dataset, width, height)
+        except (RuntimeError, UnicodeError) as error:
+            self._discard()
+            raise OutputError(f"{self.path} cannot be written: {error}") from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def _describe(
+        self,
+        raster: Raster,
+        nodata: float | None,
+        band_names: Sequence[str],
+    ) -> None:
+        if raster.is_referenced:
+            self._dataset.SetGeoTransform(raster.transform)
+        if raster.projection:
+            self._dataset.SetProjection(raster.projection)
+        for index in range(self._dataset.RasterCount):
+            band = self._dataset.GetRasterBand(index + 1)
+            if nodata is not None:
+                band.SetNoDataValue(nodata)
+            if index < len(band_names) and band_names[index]:
+                band.SetDescription(band_names[index])
+        if self.legend:
+            write_colors(self._dataset.GetRasterBand(1), self.dtype, self.legend)
+
+    def write(self, column: int, row: int, pixels: np.ndarray, mask: np.ndarray) -> None:
+        """Write a block.
+
+        Parameters
+        ----------
+        column, row : int
+            Top left pixel.
+        pixels, mask : ndarray
+            Shape (bands, rows, columns); where the mask is 0, NoData is written.
+
+        Raises
+        ------
+        OutputError
+            For example when the disk is full.
+        """
+        if self.nodata is not None:
+            empty = np.array(self.nodata).astype(pixels.dtype)
+            taken = np.logical_and(pixels == empty, mask > 0)
+            self._collisions += int(np.count_nonzero(taken))
+            pixels = np.where(mask > 0, pixels, empty)
+        if self.dtype == np.int8:
+            pixels = pixels.astype(np.int16)
+        try:
+            self._tiles.write(column, row, pixels)
+        except RuntimeError as error:
+            raise self._failure(error) from error
+        if self.legend:
+            for value, count in _counted(pixels[0]):
+                self.counts[value] = self.counts.get(value, 0) + count
+
+    def finish(self, tags: Mapping[str, str]) -> None:
+        """Build overviews and give the file its name.
+
+        Parameters
+        ----------
+        tags : mapping
+            Provenance, stored as metadata.
+
+        Raises
+        ------
+        OutputError
+            For example when the disk is full.
+        """
+        if self._collisions:
+            warnings.warn(
+                f"{self._collisions} valid pixels of {self.path.name} have the value "
+                f"{self.nodata:g}, which also marks NoData there: have the function declare a "
+                "noData value in updateRasterInfo that it never returns",
+                stacklevel=2,
+            )
+        try:
+            if self.legend:
+                table = attribute_table(self.legend, self.counts)
+                self._dataset.GetRasterBand(1).SetDefaultRAT(table)
+            self._dataset.SetMetadata({key: value for key, value in tags.items() if value})
+            self._dataset.FlushCache()
+            levels = _overview_levels(self._dataset.RasterXSize, self._dataset.RasterYSize)
+            if levels:
+                # Internal overviews are compressed like the image. Several threads would lay
+                # their tiles in another order.
+                with threads(1):
+                    self._dataset.BuildOverviews(
+                        "AVERAGE" if self.dtype.kind == "f" else "NEAREST", levels
+                    )
+                self._dataset.FlushCache()
+            problems = self._close()
+            if problems:
+                raise OSError(problems[0])
+            if self.cog:
+                rearrange(self._file, floating=self.dtype.kind == "f")
+            _check_complete(self._file)
+            if self.legend:
+                write_vat(self._folder, self._file.name, self.legend, self.counts)
+            self._publish()
+        except (RuntimeError, OSError) as error:
+            raise self._failure(error) from error
+        finally:
+            self._discard()
+
+    def _failure(self, error: Exception) -> OutputError:
+        # Frames of the failed call hold the dataset, which could not be closed then.
+        traceback.clear_frames(error.__traceback__)
+        free = ""
+        try:
+            left = shutil.disk_usage(self._folder).free
+            if left < 1 << 20:
+                free = f" ({left:,} bytes are free on the disk)"
+        except OSError:
+            free = ""
+        return OutputError(f"{self.path} cannot be written: {error}{free}")
+
+    def _close(self) -> list[str]:
+        """Close the file; returns what went wrong."""
+        with collecting_failures() as problems:
+            self._dataset = self._tiles = None
+        return problems
+
+    def _publish(self) -> None:
+        """Put the files in place, the picture last: whoever sees it sees its legend too."""
+        made = sorted(self._folder.iterdir(), key=lambda file: file == self._file)
+        for suffix in (".aux.xml", ".vat.dbf", ".vat.cpg", ".ovr", ".msk"):
+            stale = Path(f"{self.path}{suffix}")  # describes the file that is being replaced
+            if stale.name not in {file.name for file in made}:
+                stale.unlink(missing_ok=True)
+        for file in made:
+            os.replace(file, self.path.parent / file.name)
+
+    def _discard(self) -> None:
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> OutputRaster:
+        """Use as ``with``: what is not finished is removed."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove what is not finished."""
+        if self._folder.exists():
+            self._discard()
+
+
+def check_output(path: str | Path) -> Path:
+    """Check that a file can be written, before anything is computed.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    OutputError
+        Says what is in the way.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise OutputError(f"the folder {path.parent} does not exist: make it first")
+        path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+        raise OutputError(f"{path} cannot be written: {error}") from error
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"the folder {path.parent} cannot be written to")
+    return path
+
+
+def check_geotiff(path: str | Path) -> Path:
+    """Check that a GeoTIFF can be written, and that its name is not that of another format.
+
+    Raises
+    ------
+    OutputError
+        Says what is in the way.
+    """
+    target = check_output(path)
+    ending = target.suffix.lower().lstrip(".")
+    if ending not in GEOTIFF and ending in _raster_endings():
+        raise OutputError(
+            f"the result is a GeoTIFF, and {target.name} is called like a file of another format: "
+            f"call it {target.stem}.tif"
+        )
+    return target
+
+
+def check_png(path: str | Path) -> Path:
+    """Check that a picture can be written, and that it is called like one.
+
+    Raises
+    ------
+    OutputError
+        Says what is in the way.
+    """
+    target = check_output(path)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"the picture is a PNG: call it {target.stem}.png, not {target.name}")
+    return target
+
+
+def _counted(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Every value that occurs, and how often."""
+    if values.dtype in (np.uint8, np.uint16):  # far quicker than sorting them
+        counts = np.zeros(np.iinfo(values.dtype).max + 1, np.int64)
+        rows = max(1, COUNTED_AT_ONCE // max(1, values.shape[1]))
+        for top in range(0, len(values), rows):
+            counts += np.bincount(values[top : top + rows].ravel(), minlength=len(counts))
+        yield from ((int(value), int(counts[value])) for value in np.flatnonzero(counts))
+    else:
+        for value, count in zip(*np.unique(values, return_counts=True)):
+            yield int(value), int(count)
+
+
+def _raster_endings() -> set[str]:
+    """What files of all formats end with that GDAL reads as rasters."""
+    drivers = (gdal.GetDriver(index) for index in range(gdal.GetDriverCount()))
+    rasters = (driver for driver in drivers if driver.GetMetadataItem("DCAP_RASTER"))
+    endings = (str(driver.GetMetadataItem("DMD_EXTENSIONS") or "") for driver in rasters)
+    return {ending.lower() for several in endings for ending in several.split()}
+
+
+def tiff_tile(side: int) -> int:
+    """Side of the TIFF's tiles for blocks of this side.
+
+    A block is made of whole tiles where TIFF allows it, so that none has to wait for its
+    neighbours.
+    """
+    sides = range(LARGEST_TILE, SMALLEST_TILE - 1, -TIFF_UNIT)
+    return next((tile for tile in sides if side % tile == 0), DEFAULT_TILE)
+
+
+def _scratch_folder(parent: Path, name: str | None) -> Path:
+    if name is None:
+        # A short prefix: the file's own name may be as long as names can be.
+        return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=parent))
+    folder = parent / f"{SCRATCH_PREFIX}{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _overview_levels(width: int, height: int) -> list[int]:
+    levels: list[int] = []
+    while max(width, height) / 2 ** len(levels) > SMALLEST_OVERVIEW:
+        levels.append(2 ** (len(levels) + 1))
+    return levels
+
+
+def _check_complete(path: Path) -> None:
+    """Read the last block of every band and overview: a full disk may only show here."""
+    dataset = gdal.Open(str(path))
+    for number in range(1, dataset.RasterCount + 1):
+        band = dataset.GetRasterBand(number)
+        for part in [band, *(band.GetOverview(i) for i in range(band.GetOverviewCount()))]:
+            part.ReadAsArray(part.XSize - 1, part.YSize - 1, 1, 1)

@@ -1,0 +1,316 @@
+"""Judge a .dlpk file as a container, without unpacking or running anything of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from schemas.findings import Report
+
+from . import zip_data as zipdata
+from .emd_place import MAX_EMD, check_emd_place, report_large_emd, root_emds
+from .names import (
+    check_equal,
+    check_junk,
+    check_package_name,
+    check_parts,
+    check_prefix,
+    package_name,
+    place,
+    plural,
+    shown,
+    shown_size,
+    split_name,
+    windows_key,
+)
+from .rules import Collector
+from .zip_reader import ENCRYPTED, Entry, read_directory
+
+__all__ = [
+    "check_container",
+    "inspect_archive",
+    "open_archive",
+    "peek_emd",
+    "report_missing",
+    "report_unreadable",
+]
+
+MAX_TOTAL: Final = 64 * 1024**3
+"""Largest unpacked package in bytes."""
+# Weights hardly compress and texts are small: only a bomb is both large and tightly packed.
+BOMB_SIZE: Final = 256 * 1024**2
+BOMB_RATIO: Final = 100
+_DEFLATE_RATIO: Final = 1032
+"""What deflate can reach at most: 258 bytes from two bits."""
+
+
+def check_container(path: str | os.PathLike[str], *, deep: bool = False) -> Report:
+    """Report everything wrong with a .dlpk file as a container.
+
+    Nothing is unpacked to disk and nothing of the package is run. A broken file yields findings,
+    never an exception.
+
+    Parameters
+    ----------
+    path
+        The .dlpk file.
+    deep
+        Decompress every entry in memory, piece by piece, to compare sizes and checksums.
+
+    Returns
+    -------
+    Report
+        Findings whose rules are explained in `dlpk.package.rules.RULES`.
+    """
+    findings = Collector(Path(path).name)
+    handle = open_archive(Path(path), findings)
+    if handle is not None:
+        with handle:
+            try:
+                inspect_archive(handle, Path(path).name, findings, deep=deep)
+            except OSError as error:
+                report_unreadable(Path(path), error, findings)
+    return findings.report()
+
+
+def peek_emd(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
+    """Read the EMD of a .dlpk file that may be too broken to open.
+
+    Parameters
+    ----------
+    path
+        The .dlpk file.
+
+    Returns
+    -------
+    tuple of str and bytes, or None
+        Name and content of the first .emd file at the root, if it can be read at all.
+    """
+    findings = Collector(Path(path).name)
+    handle = open_archive(Path(path), findings)
+    if handle is None:
+        return None
+    with handle:
+        try:
+            for entry in read_directory(handle, findings) or []:
+                readable = entry.data_offset >= 0 and not entry.flags & ENCRYPTED
+                if readable and entry.size <= MAX_EMD and root_emds([entry.path]):
+                    return entry.path, b"".join(zipdata.unpack(handle, entry))
+        except (OSError, zipdata.EntryError):
+            return None
+    return None
+
+
+def open_archive(path: Path, findings: Collector) -> BinaryIO | None:
+    """Open a package for reading; report why where that cannot be."""
+    file = path.name
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            findings.add(
+                "container/is-folder",
+                f"{shown(str(path))} is a folder, not a .dlpk file",
+                "Zip the folder's contents (dlpk build does), or name the folder where one is "
+                "asked for.",
+                file,
+            )
+            return None
+        if not stat.S_ISREG(mode):
+            # Opening a pipe would wait for ever.
+            findings.add(
+                "container/not-a-file",
+                f"{shown(str(path))} is a device, pipe or socket",
+                "Copy the package to an ordinary file.",
+                file,
+            )
+            return None
+        return open(path, "rb")
+    except (FileNotFoundError, NotADirectoryError):
+        report_missing(path, findings)
+    except (OSError, ValueError) as error:
+        report_unreadable(path, error, findings)
+    return None
+
+
+def report_missing(path: Path, findings: Collector) -> None:
+    """Report that there is no such package, with the likely reason."""
+    text = str(path)
+    remedy = "Check the spelling and the folder."
+    if ":/" in text and text.split(":", 1)[0].lower() in ("http", "https", "ftp", "s3"):
+        remedy = "Download it first: a package must be a local file."
+    elif text.lower().endswith(".dlpk_remote"):
+        remedy = "A .dlpk_remote stands for a service of ArcGIS and cannot be run here."
+    elif path.parent != path and not path.parent.exists():
+        remedy = f"There is no folder {shown(str(path.parent))} either; check the path."
+    findings.add(
+        "container/missing", f"there is no file or folder {shown(text)}", remedy, path.name
+    )
+
+
+def report_unreadable(path: Path, error: Exception, findings: Collector) -> None:
+    """Report that the system does not let us read the package."""
+    reason = getattr(error, "strerror", None) or str(error)
+    findings.add(
+        "container/unreadable",
+        f"{shown(str(path))} cannot be read: {reason}",
+        "Check the permissions and the disk.",
+        path.name,
+    )
+
+
+def inspect_archive(
+    handle: BinaryIO, file: str, findings: Collector, *, deep: bool = False
+) -> list[Entry]:
+    """Check the open archive `handle` named `file`; return its entries as far as they are known."""
+    if handle.seek(0, os.SEEK_END) == 0:
+        findings.add(
+            "container/empty",
+            f"{shown(file)} is empty",
+            "Download or copy the package again.",
+            file,
+        )
+        return []
+    check_package_name(file, findings)
+    entries = read_directory(handle, findings)
+    if entries is None:
+        return []
+    _check_data(entries, findings)
+    _check_names(entries, package_name(file), findings)
+    files = [entry.path for entry in entries if not entry.is_folder]
+    if not findings.broke("container/too-many-entries", "container/damaged-directory"):
+        check_emd_place(files, file, findings)
+    for entry in entries:
+        if entry.path.lower().endswith(".emd") and entry.size > MAX_EMD:
+            report_large_emd(entry.path, entry.size, findings)
+    if deep and not findings.broke("container/bomb", "container/too-large", "container/overlap"):
+        _check_contents(handle, entries, findings)
+    return entries
+
+
+def _check_data(entries: list[Entry], findings: Collector) -> None:
+    for entry in entries:
+        file = place(entry.name)
+        if entry.flags & ENCRYPTED or entry.method == 99:
+            findings.add(
+                "container/encrypted",
+                f"entry {shown(entry.name)} is encrypted",
+                "Zip the package anew without a password.",
+                file,
+            )
+        elif entry.method not in zipdata.COMMON:
+            name = zipdata.METHOD_NAMES.get(entry.method, f"unknown method {entry.method}")
+            known = entry.method in (zipdata.BZIP2, zipdata.LZMA)
+            findings.add(
+                "container/uncommon-compression" if known else "container/compression-method",
+                f"entry {shown(entry.name)} is compressed with {name}",
+                "Zip the package anew with deflate, or without compression.",
+                file,
+            )
+        if _impossible(entry):
+            findings.add(
+                "container/impossible-size",
+                f"entry {shown(entry.name)} announces {entry.size:,} bytes, which cannot come "
+                f"from {entry.packed:,}",
+                "Take the file from its author again.",
+                file,
+            )
+        if entry.size >= BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed:
+            findings.add(
+                "container/bomb",
+                f"entry {shown(entry.name)} would grow from {shown_size(entry.packed)} to "
+                f"{shown_size(entry.size)}",
+                "Do not unpack it. If it is meant to be so, store it without compression.",
+                file,
+            )
+        if entry.special:
+            findings.add(
+                "container/special-entry",
+                f"entry {shown(entry.name)} is {entry.special}",
+                "Zip the file itself instead.",
+                file,
+            )
+        if entry.is_folder and entry.size:
+            findings.add(
+                "container/folder-with-data",
+                f"the folder entry {shown(entry.name)} holds {plural(entry.size, 'byte')}",
+                "Give the entry a name that does not end in a slash.",
+                file,
+            )
+    total = sum(entry.size for entry in entries)
+    packed = sum(entry.packed for entry in entries)
+    if total > MAX_TOTAL:
+        findings.add(
+            "container/too-large",
+            f"unpacked, the package would take {shown_size(total)}; at most "
+            f"{shown_size(MAX_TOTAL)} are unpacked",
+            "Leave out what the function does not need.",
+        )
+    if total >= BOMB_SIZE and total > BOMB_RATIO * packed and not findings.broke("container/bomb"):
+        findings.add(
+            "container/bomb",
+            f"the whole package would grow from {shown_size(packed)} to {shown_size(total)}",
+            "Do not unpack it. If it is meant to be so, store it without compression.",
+        )
+    _check_overlap(entries, findings)
+
+
+def _impossible(entry: Entry) -> bool:
+    if entry.method == zipdata.STORED:
+        return entry.size != entry.packed and not entry.flags & ENCRYPTED
+    return entry.method == zipdata.DEFLATED and entry.size > _DEFLATE_RATIO * entry.packed
+
+
+def _check_overlap(entries: list[Entry], findings: Collector) -> None:
+    reached = 0
+    last = ""
+    for entry in sorted(entries, key=lambda entry: entry.offset):
+        if entry.offset < reached:
+            findings.add(
+                "container/overlap",
+                f"the data of entries {shown(last)} and {shown(entry.name)} overlap",
+                "Do not unpack it; take the file from its author again.",
+                place(entry.name),
+            )
+        end = entry.data_offset + entry.packed if entry.data_offset >= 0 else entry.offset + 1
+        if end > reached:
+            reached, last = end, entry.name
+
+
+def _check_names(entries: list[Entry], package: str, findings: Collector) -> None:
+    files: dict[str, str] = {}
+    for entry in entries:
+        parts = split_name(check_prefix(entry.name, findings))
+        if parts:
+            check_parts(parts, package, findings)
+        elif not entry.is_folder:
+            findings.add("container/empty-name", "an entry has no name", "Zip the package anew.")
+        if not entry.is_folder:
+            check_equal("/".join(parts), files, findings)
+    if findings.broke("container/name-too-long"):
+        return  # the number of their folders would be without bound
+    for entry in entries:
+        parts = entry.parts if entry.is_folder else entry.parts[:-1]
+        for count in range(1, len(parts) + 1):
+            file = files.get(windows_key("/".join(parts[:count])))
+            if file is not None:
+                findings.add(
+                    "container/file-and-folder",
+                    f"{shown(file)} is a file, and {shown(entry.name)} needs a folder of that name",
+                    "Rename one of them.",
+                    place(file),
+                )
+    check_junk((entry.parts for entry in entries if not entry.is_folder), findings)
+
+
+def _check_contents(handle: BinaryIO, entries: list[Entry], findings: Collector) -> None:
+    for entry in entries:
+        readable = entry.method in (*zipdata.COMMON, zipdata.BZIP2, zipdata.LZMA)
+        if entry.flags & ENCRYPTED or entry.data_offset < 0 or not readable:
+            continue
+        try:
+            for _ in zipdata.unpack(handle, entry):
+                pass
+        except zipdata.EntryError as error:
+            findings.add("container/damaged-data", error.what, error.remedy, place(entry.name))

@@ -1,0 +1,101 @@
+"""What is known of an open package."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.findings import Report
+
+from .folder import walk
+from .names import is_junk
+from .rules import Collector
+
+__all__ = ["Package"]
+
+_PIECE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Package:
+    """An open package.
+
+    Parameters
+    ----------
+    source : str
+        What was opened, as it was given.
+    kind : str
+        ``dlpk``, ``folder``, ``emd`` (a file in a folder) or ``json`` (the EMD as text).
+    name : str
+        Name of the package, from that of its file.
+    root : Path or None
+        Absolute path of the folder with the package's files; None for ``json``.
+    emd_path : Path or None
+        The .emd file in `root`; None for ``json``.
+    emd_text : str
+        The EMD as it stands there.
+    emd : dict
+        The same, parsed.
+    report : Report
+        Warnings and notes about the container, found on opening.
+    """
+
+    source: str
+    kind: str
+    name: str
+    root: Path | None
+    emd_path: Path | None
+    emd_text: str
+    emd: dict[str, Any]
+    report: Report = field(default_factory=Report, compare=False)
+    archive: Path | None = field(default=None, repr=False)
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """SHA-256 in hexadecimal that tells this package from others; computed when asked for.
+
+        For ``dlpk`` that of the file, for ``json`` that of the text in UTF-8. For ``folder`` and
+        ``emd`` that over the names and contents of the files in `root`, without what operating
+        systems and Python leave behind; None if they are too many or cannot be read.
+        """
+        if self.archive is not None:
+            return _hash_file(self.archive).hex()
+        if self.root is not None:
+            return _hash_folder(self.root)
+        return hashlib.sha256(self.emd_text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hash_file(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(_PIECE), b""):
+            digest.update(piece)
+    return digest.digest()
+
+
+def _hash_folder(root: Path) -> str | None:
+    findings = Collector(root.name)
+    lines = []
+    try:
+        for path, status in walk(root, findings):
+            if is_junk(path.split("/")) or stat.S_ISDIR(status.st_mode):
+                continue
+            name = os.fsencode(path)
+            if stat.S_ISLNK(status.st_mode):
+                lines.append((name, b"link", os.fsencode(os.readlink(root / path))))
+            elif stat.S_ISREG(status.st_mode):
+                lines.append((name, b"file", _hash_file(root / path)))
+    except OSError:
+        return None
+    if findings.failed:
+        return None
+    digest = hashlib.sha256()
+    for line in sorted(lines):
+        for value in line:
+            digest.update(len(value).to_bytes(8, "little") + value)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What running a package shows: golden chips, purity, seams, NoData, memory."""

@@ -1,0 +1,1 @@
+"""All checks of a package in one report, and its forms."""

@@ -1,0 +1,1 @@
+"""Weights judged by reading, never by loading."""

@@ -1,0 +1,93 @@
+"""Judging the files of a package by the manifest that was written when it was built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from schemas.emd.rules import Rule
+from schemas.findings import Finding, Report, Severity
+from schemas.manifest import validate_manifest
+
+from ..package.open import Package
+
+__all__ = ["RULES", "check_manifest"]
+
+_FORMAT = "package format 1"
+RULES: dict[str, Rule] = {
+    "manifest/file-missing": Rule(
+        Severity.ERROR, "A file of the package was removed after it was built.", _FORMAT
+    ),
+    "manifest/file-changed": Rule(
+        Severity.ERROR, "A file of the package was changed after it was built.", _FORMAT
+    ),
+    "manifest/file-extra": Rule(
+        Severity.WARNING, "A file was added to the package after it was built.", _FORMAT
+    ),
+}
+MANIFEST = "manifest.json"
+
+
+def check_manifest(package: Package) -> Report:
+    """Compare the files with the hashes that were written when the package was built.
+
+    Parameters
+    ----------
+    package : Package
+        Packages of others have no manifest, which is no fault.
+
+    Returns
+    -------
+    Report
+    """
+    if package.root is None or not (package.root / MANIFEST).is_file():
+        return Report()
+    content = (package.root / MANIFEST).read_bytes()
+    report = validate_manifest(content, file=MANIFEST)
+    if not report.ok or "CLIPSeg" not in package.emd:
+        return report if "CLIPSeg" in package.emd else Report()
+    listed: dict[str, dict[str, Any]] = json.loads(content)["files"]
+    present = {
+        path.relative_to(package.root).as_posix(): path
+        for path in package.root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    for name, record in sorted(listed.items()):
+        if name not in present:
+            report += _report(
+                "manifest/file-missing",
+                f"{name} is listed in {MANIFEST} and is not there",
+                "Build the package again, or restore the file.",
+                name,
+            )
+        elif not _matches(present[name], record):
+            report += _report(
+                "manifest/file-changed",
+                f"{name} differs from what {MANIFEST} says of it (SHA-256)",
+                "Build the package again if the change is meant.",
+                name,
+            )
+    for name in sorted(set(present) - set(listed) - {MANIFEST}):
+        report += _report(
+            "manifest/file-extra",
+            f"{name} is not listed in {MANIFEST}",
+            "Remove it, or build the package again.",
+            name,
+        )
+    return report
+
+
+def _matches(path: Path, record: dict[str, Any]) -> bool:
+    if path.stat().st_size != record.get("size"):
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest() == record.get("sha256")
+
+
+def _report(rule: str, message: str, remedy: str, file: str) -> Report:
+    return Report.of([Finding(RULES[rule].severity, rule, message, remedy, file=file)])

@@ -1,0 +1,1 @@
+"""ArcGIS's arguments, definition, blocks and legend."""

@@ -1,0 +1,1 @@
+"""Files that are read at run time: tokenizer, images."""

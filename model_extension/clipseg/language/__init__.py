@@ -1,0 +1,1 @@
+"""The prompt language: text in, classes and concepts out."""

@@ -1,0 +1,96 @@
+"""Which precision to compute in, by device."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from ...common.errors import ArgumentError
+from ..contract.parameters import PRECISIONS
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_precision(
+    precision: str, device: torch.device, proven: Sequence[str] = ("fp32",)
+) -> torch.dtype:
+    """The type to compute in.
+
+    Parameters
+    ----------
+    precision : str
+        ``fp32``, ``bf16``, ``fp16``, or ``auto``: half precision on graphics cards, bfloat16 on
+        processors with instructions for it, single precision elsewhere.
+    device : torch.device
+    proven : sequence of str
+        Precisions whose result on the package's golden chips is nearly that of single precision;
+        ``auto`` chooses no other.
+
+    Returns
+    -------
+    torch.dtype
+
+    Raises
+    ------
+    ArgumentError
+        There is no such precision, or the device cannot compute in it.
+    """
+    if precision not in PRECISIONS:
+        raise ArgumentError(
+            f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}"
+        )
+    available = available_precisions(device)
+    if precision != "auto":
+        if precision not in available:
+            raise ArgumentError(
+                f"precision is {precision!r}, which this device cannot compute in; it can: "
+                f"{', '.join(available)}"
+            )
+        return DTYPES[precision]
+    wanted = ["fp16", "bf16"] if device.type == "cuda" else ["bf16"]
+    if device.type == "cpu" and not has_bfloat16_instructions():
+        wanted = []
+    chosen = [name for name in wanted if name in available and name in proven]
+    return DTYPES[chosen[0] if chosen else "fp32"]
+
+
+def available_precisions(device: torch.device) -> list[str]:
+    """Precisions that a device computes in, whether fast or not."""
+    if device.type == "cuda":
+        # Torch before 1.10 does not say, and lacks much of bfloat16 on graphics cards.
+        supported = getattr(torch.cuda, "is_bf16_supported", None)
+        return (
+            ["fp32", "bf16", "fp16"] if supported is not None and supported() else ["fp32", "fp16"]
+        )
+    # Half precision is no faster on processors, and torch before 2.1 lacks much of it there.
+    return ["fp32", "bf16"] if _has_bfloat16_layers() else ["fp32"]
+
+
+def _has_bfloat16_layers() -> bool:
+    """Whether torch has the network's layers for bfloat16 on processors: not all before 1.12."""
+    x = torch.ones(1, 4, 4, 4, dtype=torch.bfloat16)
+    try:
+        F.layer_norm(x, (4,), x[0, 0, 0], x[0, 0, 0])
+        F.gelu(F.silu(F.relu(x.softmax(dim=-1))))
+        F.conv_transpose2d(F.conv2d(x, x), x[:, :, :1, :1])
+    except RuntimeError:  # "not implemented for 'BFloat16'"
+        return False
+    return True
+
+
+def has_bfloat16_instructions() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; without that it is slow."""
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        probe = getattr(getattr(torch, "cpu", None), name, None)
+        if probe is not None and probe():
+            return True
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            flags = re.search(r"^(?:flags|Features)\s*:(.*)$", file.read(), re.MULTILINE)
+    except OSError:
+        return False
+    words = flags.group(1).split() if flags else []
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(words))

@@ -1,0 +1,1 @@
+"""What any raster function needs; no model in it."""

@@ -1,0 +1,277 @@
+"""Golden chips: what they are, and that a package's own code reproduces them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import dlpk
+from builder import build
+from builder.clipseg.exact import ExactNetwork
+from builder.clipseg.golden import (
+    CHIPS_FILE,
+    FLIPPED_PER_MILLION,
+    SHOWN,
+    Drift,
+    candidates,
+    choose,
+    golden_chips,
+    proven_precisions,
+    tolerance,
+)
+from builder.clipseg.provenance import CHIPS
+from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
+from model_extension.clipseg.inference.segmenter import Segmenter
+from model_extension.clipseg.network.config import NetworkConfig
+from model_extension.clipseg.network.weights import load_network
+from model_extension.common.errors import WeightsError
+from tests.support.segmenting import probabilities
+from tests.support.tiny_clipseg import StateDict, reference, settings, token_ids, write_folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks as small as these only get slower with more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+# The chips
+
+
+def test_chips_are_cut_for_small_tiles() -> None:
+    chips = np.load(CHIPS_FILE)
+    np.testing.assert_array_equal(golden_chips(64), chips[..., :64, :64])
+    np.testing.assert_array_equal(golden_chips(352), chips)
+    assert golden_chips(352).dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [353, 704, 1000])
+def test_chips_are_mirrored_for_large_tiles(size: int) -> None:
+    chips, large = np.load(CHIPS_FILE), golden_chips(size)
+    assert large.shape == (6, 3, size, size)
+    np.testing.assert_array_equal(large[..., :352, :352], chips)
+    beyond = min(size, 704) - 352
+    np.testing.assert_array_equal(
+        large[..., :352, 352 : 352 + beyond], chips[..., ::-1][..., :beyond]
+    )
+    np.testing.assert_array_equal(
+        large[..., 352 : 352 + beyond, :352], chips[..., ::-1, :][..., :beyond, :]
+    )
+
+
+def test_chips_show_something() -> None:
+    for chip in golden_chips(352):
+        assert chip.std() > 15
+        assert len(np.unique(chip)) > 100
+
+
+# Their prompts
+
+
+WORDS = tuple(word for words in SHOWN.values() for word in words)
+
+
+def set_aside(*words: str) -> tuple[str, ...]:
+    return tuple(word for word in WORDS if word not in words)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "names", "expected"),
+    [
+        ((), None, WORDS),
+        (("solar panel",), None, ("solar panel", *WORDS)),
+        (("sea", "water"), None, ("sea", "water", *WORDS[2:])),
+        (tuple("abcdefgh"), None, (*"abcd", *WORDS)),
+        (("Water", "WATER", " cat "), None, ("Water", " cat ", *(set_aside("water", "cat")))),
+        (("cup",), ("person", "Tree", "cup", "road"), ("cup", "Tree", "road", "person")),
+        (("cup",), ("fork", "cup", "spoon"), ("cup", "fork", "spoon")),
+        (("spoon",), ("fork", "spoon"), ("spoon", "fork")),
+        (("a",), tuple("abcdefghijklmnopqrstuvwxyz"), tuple("abcdefghijklmnopqr")),
+    ],
+)
+def test_candidates(
+    prompts: tuple[str, ...], names: tuple[str, ...] | None, expected: tuple[str, ...]
+) -> None:
+    assert candidates(prompts, names) == tuple(expected)
+
+
+def test_every_chip_has_a_name_and_a_licence() -> None:
+    assert len(SHOWN) == len(golden_chips(32))
+    assert list(SHOWN) == list(CHIPS)
+
+
+def chosen(**shares: tuple[str, float, float]) -> tuple[list[str], list[str]]:
+    """Chips and prompts from, by chip, a word, how much it covers, and how much is undecided."""
+    prompts = ["solar panel", *WORDS]
+    covered, undecided = np.zeros((2, len(SHOWN), len(prompts)))
+    for name, (word, *found) in shares.items():
+        place = list(SHOWN).index(name), prompts.index(word)
+        covered[place], undecided[place] = found
+    chips, rows = choose(covered, undecided, prompts)
+    return [list(SHOWN)[chip] for chip in chips], [prompts[row] for row in rows]
+
+
+def test_the_surest_chips_are_chosen() -> None:
+    chips, prompts = chosen(
+        marsh=("sea", 0.5, 0.3),
+        trees=("grass", 0.5, 0.2),
+        snow=("road", 0.2, 0.01),
+        astronaut=("person", 0.4, 0.02),
+        cup=("cup", 0.3, 0.25),
+    )
+    assert chips == ["trees", "snow", "astronaut"]
+    assert prompts == ["road", "person", "grass", "solar panel"]
+
+
+@pytest.mark.parametrize(
+    "cat",
+    [
+        ("cat", 0.04, 0.01),  # a speck
+        ("cat", 0.97, 0.01),  # nothing else
+        ("water", 0.5, 0.01),  # something that the chip does not show
+    ],
+)
+def test_a_chip_has_to_show_what_is_found(cat: tuple[str, float, float]) -> None:
+    others = {"marsh": ("sea", 0.5, 0.3), "trees": ("tree", 0.5, 0.3), "cup": ("cup", 0.2, 0.3)}
+    assert chosen(**others, cat=("cat", 0.5, 0.01))[0] == ["marsh", "trees", "cat"]
+    assert chosen(**others, cat=cat)[0] == ["marsh", "trees", "cup"]
+
+
+def test_nothing_is_found() -> None:
+    assert chosen() == (["marsh", "trees", "snow"], ["solar panel", "water", "sea", "river"])
+
+
+def test_proven_precisions_pass_the_test_that_proved_them() -> None:
+    """With room, since no device rounds as the builder does."""
+    drift = {"fp16": Drift(60.0, 0.004), "bf16": Drift(450.0, 0.021)}
+    assert proven_precisions(drift) == ["fp32", "fp16", "bf16"]
+    assert tolerance(drift) == 0.04
+    drift["bf16"] = Drift(0.9 * FLIPPED_PER_MILLION, 0.021)
+    assert proven_precisions(drift) == ["fp32", "fp16"]
+    assert tolerance(drift) == 0.01
+    assert tolerance({}) == 0.01
+
+
+# Their results
+
+
+def opened(package: Path, target: Path) -> tuple[ModelDefinition, dict[str, Any], Path]:
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(target)
+    (emd,) = target.glob("*.emd")
+    golden = json.loads((target / "golden" / "golden.json").read_text())
+    return read_definition(str(emd), ""), golden, target / "golden"
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+@pytest.mark.parametrize("freeze", [None, "water, trees, roof"])
+def test_the_package_reproduces_them(tmp_path: Path, precision: str, freeze: str | None) -> None:
+    weights = write_folder(tmp_path / "weights", settings(refined=True, patch=16))
+    built = build(
+        tmp_path / "x.dlpk", weights=str(weights), precision=precision, freeze_prompts=freeze
+    )
+    definition, golden, folder = opened(built.path, tmp_path / "unpacked")
+    inputs = np.load(folder / golden["inputs"])
+    expected = np.load(folder / golden["probabilities"])
+    assert expected.shape == (3, len(golden["prompts"]), 64, 64)
+    assert expected.max() <= golden["steps"]
+    assert expected.std() > 100
+    segmenter = Segmenter(definition, torch.device("cpu"))
+    for chip, steps in zip(inputs, expected):
+        result = probabilities(
+            segmenter,
+            chip,
+            np.ones(chip.shape[1:], bool),
+            golden["prompts"],
+            tile_size=golden["tile_size"],
+            padding=0,
+            batch_size=1,
+        ).numpy()
+        # Single precision is far within what graphics cards are allowed.
+        assert np.abs(result - steps / golden["steps"]).max() < 1e-4 < golden["tolerance"]
+        flipped = (result > golden["threshold"]) != (steps > golden["threshold"] * golden["steps"])
+        assert flipped.mean() * 1e6 <= golden["flipped_per_million"]
+
+
+def test_they_notice_other_weights(tmp_path: Path) -> None:
+    """A package whose weights were exchanged does not pass."""
+    results = []
+    for seed in (0, 1):
+        weights = write_folder(tmp_path / str(seed), settings(), seed=seed)
+        built = build(tmp_path / "x.dlpk", weights=str(weights))
+        _, golden, folder = opened(built.path, tmp_path / f"unpacked{seed}")
+        results.append(np.load(folder / "probabilities.npy") / golden["steps"])
+    assert np.abs(results[0] - results[1]).max() > 10 * golden["tolerance"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "freeze"),
+    [
+        ("Water", None),
+        ("water OR sea", None),
+        ("snow AND NOT sea, tree, house = roof|ROOF{+2px}", None),
+        ('"salt AND pepper", sand NOT sea', None),
+        ("Water", "water, trees, solar panel"),
+        ("water OR trees, solar panel NOT Water", "water, trees, solar panel"),
+    ],
+)
+def test_packages_pass_their_own_test_whatever_they_ask_for(
+    tmp_path: Path, prompt: str, freeze: str | None
+) -> None:
+    weights = write_folder(tmp_path / "weights", settings(refined=True, patch=16))
+    out = tmp_path / "x.dlpk"
+    build(out, weights=str(weights), prompt=prompt, freeze_prompts=freeze)
+    result = dlpk.test(out, device="cpu")
+    assert result.status == "passed", result.to_text()
+
+
+# The network in double precision
+
+
+@pytest.mark.parametrize("refined", [True, False])
+def test_exact_network_is_the_network(refined: bool) -> None:
+    """Blocks that share memory compute what blocks with memory of their own do."""
+    config = settings(refined=refined, patch=16, conditional=1)
+    network = NetworkConfig.from_dict(config)
+    tensors = StateDict(dict(reference(config).state_dict()))
+    exact = ExactNetwork(tensors, network, "weights")
+    whole = load_network(tensors, network, dtype=torch.float64)
+    tokens = token_ids("water", "solar", "x").numpy()
+    expected = whole.embed_text(torch.from_numpy(tokens))
+    embeddings = exact.embed_text(tokens)
+    assert embeddings.dtype == np.float64
+    np.testing.assert_allclose(embeddings, expected.numpy(), rtol=0, atol=1e-13)
+    pixels = np.random.default_rng(0).normal(size=(2, 3, 48, 48))
+    with torch.no_grad():
+        masks = torch.sigmoid(whole(torch.from_numpy(pixels), expected)).numpy()
+    for _ in range(2):  # in any order, again and again
+        for image, mask in zip(pixels[::-1], masks[::-1]):
+            found = exact.probabilities(image, embeddings)
+            np.testing.assert_allclose(found, mask, rtol=0, atol=1e-13)
+
+
+def test_exact_network_differs_from_single_precision() -> None:
+    """Else the comparison above would show nothing."""
+    network = NetworkConfig.from_dict(settings())
+    tensors = StateDict(dict(reference(settings()).state_dict()))
+    tokens = token_ids("water")
+    single = load_network(tensors, network).embed_text(tokens).numpy()
+    exact = ExactNetwork(tensors, network, "weights").embed_text(tokens.numpy())
+    assert 1e-9 < np.abs(single - exact).max() < 1e-4
+
+
+def test_exact_network_checks_the_weights() -> None:
+    tensors = dict(reference(settings()).state_dict())
+    del tensors["decoder.film_mul.bias"]
+    with pytest.raises(WeightsError, match=r"weights: .*decoder\.film_mul\.bias"):
+        ExactNetwork(StateDict(tensors), NetworkConfig.from_dict(settings()), "weights")

@@ -1,0 +1,130 @@
+"""The dialog's phase alone, blocks of a grid, pictures and scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from osgeo import gdal
+
+from dlpk.errors import ContractError, FunctionError, OutputError, RasterError
+from dlpk.evaluation.metrics import score
+from dlpk.harness.phases import open_dialog
+from dlpk.output.legend import LegendEntry
+from dlpk.output.quicklook import draw
+from dlpk.raster.dataset import Raster
+from dlpk.raster.grid import BlockGrid
+from tests.support.runs import make_package, make_raster
+
+
+def test_dialog(tmp_path: Path) -> None:
+    parameters = [
+        {"name": "raster", "dataType": "raster"},
+        {"name": "model", "dataType": "string"},
+        {"name": "padding", "dataType": "numeric", "value": 56},
+        {"name": "kind", "dataType": "string", "domain": list("abcdefgh"), "required": True},
+        {"name": "odd", "dataType": "string", "domain": "abc"},
+    ]
+    dialog = open_dialog(make_package(tmp_path / "P", probe={"Parameters": parameters}))
+    assert [row["name"] for row in dialog.parameters] == ["padding", "kind", "odd"]
+    assert dialog.seconds >= 0
+    lines = dialog.to_text().splitlines()
+    assert lines[0].startswith("The dialog opens: 0.")
+    assert lines[1].split() == ["padding", "56"]
+    assert lines[2].split() == [
+        "kind",
+        "(required)",
+        "one",
+        "of",
+        *(f"{letter}," for letter in "abcdef"),
+        "…",
+        "(8)",
+    ]
+    assert dialog.to_dict()["parameters"] == parameters[2:]
+
+
+def test_memory_of_the_dialog(tmp_path: Path) -> None:
+    text = """
+import numpy as np
+class Heavy:
+    def initialize(self, **kwargs):
+        self.weights = np.ones(60_000_000)
+    def getParameterInfo(self): return [{"name": "raster", "dataType": "raster"}]
+"""
+    dialog = open_dialog(make_package(tmp_path / "P", "Heavy", text=text))
+    if dialog.memory is None:
+        pytest.skip("this system does not tell")
+    assert dialog.memory > 300_000_000
+
+
+def test_dialogs_that_do_not_open(tmp_path: Path) -> None:
+    with pytest.raises(FunctionError, match="ERROR 002667"):
+        open_dialog(make_package(tmp_path / "P", probe={"RaisesIn": "validation"}))
+    with pytest.raises(ContractError, match="003569"):
+        open_dialog(make_package(tmp_path / "Q", emd={"ModelType": "ObjectClassification"}))
+
+
+@given(
+    width=st.integers(1, 60),
+    height=st.integers(1, 60),
+    tx=st.integers(1, 70),
+    ty=st.integers(1, 70),
+    fixed=st.booleans(),
+    order=st.sampled_from(["rows", "columns", "shuffled"]),
+)
+def test_blocks_cover_everything_once(
+    width: int, height: int, tx: int, ty: int, fixed: bool, order: str
+) -> None:
+    covered = np.zeros((height, width), int)
+    blocks = list(BlockGrid(width, height, tx, ty, fixed).blocks(order))
+    for block in blocks:
+        rows = slice(block.row, block.row + block.used_height)
+        covered[rows, block.column : block.column + block.used_width] += 1
+        assert 0 < block.used_width <= block.width <= tx
+        assert 0 < block.used_height <= block.height <= ty
+        assert not fixed or (block.width, block.height) == (tx, ty)
+    assert (covered == 1).all()
+    assert len(blocks) == len(BlockGrid(width, height, tx, ty, fixed))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((1, 9, 9), "u1"), ((2, 1, 300), "u2"), ((4, 300, 2), "f4"), ((3, 1, 1), "i2")],
+)
+def test_pictures(tmp_path: Path, shape: tuple[int, int, int], dtype: str) -> None:
+    raster = Raster(make_raster(tmp_path / "s.tif", shape, dtype=dtype))
+    classes = np.ones((1, *shape[1:]), np.uint8)
+    result = make_raster(tmp_path / "r.tif", classes, nodata=255)
+    legend = [LegendEntry(1, "$water$ _x_ 水", (0, 0, 255)), LegendEntry(2, "b" * 90, (9, 9, 9))]
+    for entries in (legend, []):
+        path = draw(raster, result, entries, tmp_path / "p.png", title="A title")
+        dataset = gdal.Open(str(path))
+        assert min(dataset.RasterXSize, dataset.RasterYSize) > 100
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".png", ".tif", ".tif"]
+
+
+def test_picture_of_nothing(tmp_path: Path) -> None:
+    raster = Raster(make_raster(tmp_path / "s.tif", np.zeros((3, 9, 9), np.uint8), nodata=0))
+    empty = make_raster(tmp_path / "r.tif", np.full((1, 9, 9), np.nan, np.float32))
+    draw(raster, empty, [], tmp_path / "p.png")
+    with pytest.raises(OutputError, match="does not exist"):
+        draw(raster, empty, [], tmp_path / "gone" / "p.png")
+
+
+def test_score(tmp_path: Path) -> None:
+    ours = np.array([[[1, 1, 2, 0], [1, 255, 2, 2]]], np.uint8)
+    theirs = np.array([[[7, 0, 2, 0], [7, 7, 2, 9]]], np.uint8)
+    first = make_raster(tmp_path / "a.tif", ours, nodata=255)
+    second = make_raster(tmp_path / "b.tif", theirs, nodata=9)
+    water, trees, none = score(first, second, {"water": (1, 7), "trees": (2, 2), "no": (5, 5)})
+    assert (water.both, water.either, water.predicted, water.true) == (2, 3, 3, 2)
+    assert (water.iou, water.precision, water.recall) == (2 / 3, 2 / 3, 1)
+    assert trees.iou == 1
+    assert np.isnan(none.iou)
+    with pytest.raises(RasterError, match="same grid"):
+        score(first, make_raster(tmp_path / "c.tif", (1, 3, 3)), {"water": (1, 7)})
+    with pytest.raises(RasterError, match="there is no such file"):
+        score(first, tmp_path / "gone.tif", {})

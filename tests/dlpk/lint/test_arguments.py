@@ -1,0 +1,220 @@
+"""Arguments: declared in many ways, read in many ways, judged only where all is in sight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dlpk.lint.classes import find_class
+from dlpk.lint.modules import Modules
+from dlpk.lint.parameters import MISSING, UNKNOWN, Parameters, declared
+from dlpk.lint.source import Source, parse
+from tests.support.functions_text import CLEAN, changed, judge, rules
+
+PADDING = '{"name": "padding", "dataType": "numeric", "value": 0, "required": False},'
+
+
+def read(folder: Path, body: str, *, arguments: str = "self") -> Parameters:
+    lines = "".join(f"        {line}\n" for line in body.strip().splitlines())
+    text = f"class Model:\n    def getParameterInfo({arguments}):\n{lines}"
+    source = parse(text.encode(), folder / "Model.py", "Model.py")
+    assert isinstance(source, Source), source
+    found = find_class(source, "Model", Modules(folder))
+    assert found is not None
+    parameters = declared(found)
+    assert parameters is not None
+    return parameters
+
+
+A, B = '{"name": "a", "dataType": "raster"}', '{"name": "b", "dataType": "string", "value": 1}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"return [{A}, {B}]",
+        f"x = [{A}, {B}]\nreturn x",
+        f"x = [{A}]\nx.append({B})\nreturn x",
+        f"x = [{A}]\nx.extend([{B}])\nreturn x",
+        f"x = [{A}]\nx += [{B}]\nreturn x",
+        f"return [{A}] + [{B}]",
+        f"a = [{A}]\nb = [{B}]\nreturn a + b",
+        f"a = [{A}]\nb = {B}\nreturn [*a, b]",
+        f"x = []\nx.append({A})\nx.append({B})\nprint(len(x))\nreturn x",
+        f"x: list = [{A}, {B}]\nreturn x",
+        f"return ({A}, {B})",
+    ],
+)
+def test_lists_are_followed(body: str, tmp_path: Path) -> None:
+    parameters = read(tmp_path, body)
+    assert parameters.names == ["a", "b"]
+    assert parameters.closed
+    assert parameters.settled
+    assert all(entry.certain for entry in parameters.entries)
+    entry = parameters.named("b")
+    assert entry is not None
+    assert entry.get("value") == 1
+    assert entry.get("domain") is MISSING
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"x = [{A}]\nx = self.child.getParameterInfo(x)\nreturn x",
+        f"x = [{A}]\nself.add(x)\nreturn x",
+        f"return self.child.getParameterInfo([{A}])",
+        f"return [{A}, self.padding()]",
+        "return self.parameters",
+        "return PARAMETERS",
+        f"return [{A}] + super().getParameterInfo()",
+        f"x = [{A}]\nx = [p for p in x]\nreturn x",
+        f"if self.x:\n    return [{A}]\nreturn [{B}]",
+        "return [{'name': n, 'dataType': 'string'} for n in NAMES]",
+        "x = x\nreturn x",
+    ],
+)
+def test_lists_that_may_hold_more_are_open(body: str, tmp_path: Path) -> None:
+    assert not read(tmp_path, body).closed
+
+
+def test_list_from_outside_is_open(tmp_path: Path) -> None:
+    parameters = read(tmp_path, f"x.append({A})\nreturn x", arguments="self, x=None")
+    assert not parameters.closed
+    assert parameters.names == ["a"]
+
+
+def test_entry_under_a_condition_is_not_certain(tmp_path: Path) -> None:
+    body = f"x = [{A}]\nif 'BatchSize' not in self.info:\n    x.append({B})\nreturn x"
+    parameters = read(tmp_path, body)
+    assert [entry.certain for entry in parameters.entries] == [True, False]
+
+
+def test_changed_entries_are_not_settled(tmp_path: Path) -> None:
+    body = f"x = [{A}, {B}]\nfor p in x:\n    p['value'] = 'False'\nreturn x"
+    assert not read(tmp_path, body).settled
+
+
+def test_keys_that_are_worked_out_are_unknown(tmp_path: Path) -> None:
+    parameters = read(tmp_path, "return [{'name': NAME, 'value': f(), **more}]")
+    (entry,) = parameters.entries
+    assert entry.name is None
+    assert entry.get("name") is UNKNOWN
+    assert entry.get("dataType") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"name": "a", "dataType": "GPLong", "value": 4, "domain": (0, 8)},',
+        '{"name": "a", "dataType": "GPDouble", "value": 0.5, "domain": [0.0, 1.0]},',
+        '{"name": "a", "dataType": "string", "value": "True", "domain": ("True", "False")},',
+        '{"name": "a", "dataType": "boolean", "value": "false"},',
+        '{"name": "a", "dataType": "boolean", "value": True},',
+        '{"name": "a", "dataType": "numeric", "value": "0,5"},',
+        '{"name": "a", "dataType": "numeric", "value": None},',
+        '{"name": "a", "dataType": "numeric", "value": ""},',
+        '{"name": "a", "dataType": "string", "value": 3},',
+        '{"name": "a", "dataType": KIND, "value": 3, "required": NEEDED, "domain": D},',
+        '{"name": "a", "dataType": "string", "value": VALUE, "domain": ["x", "y"]},',
+        '{"name": "a", "dataType": "string", "value": "z" if X else "x", "domain": ["x"]},',
+        "{**COMMON, 'value': 3},",
+        "dict(name='a', dataType='string'),",
+    ],
+)
+def test_entries_in_use_are_fine(entry: str, tmp_path: Path) -> None:
+    text = changed(
+        (PADDING, PADDING + "\n            " + entry),
+        ("        size = ", '        self.a = scalars.get("a")\n        size = '),
+    )
+    assert not judge(tmp_path, text).findings
+
+
+def getting(code: str) -> str:
+    return changed(('        self.padding = int(scalars.get("padding", 0))\n', code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'self.padding = int(scalars["padding"]) if "padding" in scalars else 0',
+        'self.padding = 0\n        if "padding" in scalars:\n'
+        '            self.padding = int(scalars["padding"])',
+        'if "padding" not in scalars:\n            raise ValueError("padding")\n'
+        '        self.padding = int(scalars["padding"])',
+        'try:\n            self.padding = int(scalars["padding"])\n'
+        "        except KeyError:\n            self.padding = 0",
+        'self.padding = scalars.get("padding", 0)\n        self.padding = int(self.padding)',
+        'padding = scalars.get("padding", 0)\n        padding = int(padding)\n'
+        "        self.padding = padding * 1",
+        'value = scalars.get("padding", 0)\n        self.padding = int(value)',
+        'value = scalars.get("padding")\n        self.padding = 0 if value is None else int(value)',
+        'value = scalars.get("padding", "0")\n        self.padding = 0 if value == "none" else 1',
+    ],
+)
+def test_careful_reading_is_fine(code: str, tmp_path: Path) -> None:
+    report = judge(tmp_path, getting(f"        {code}\n"))
+    assert not report.findings, report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ('self.padding = scalars["padding"] // 2', "arguments/not-converted"),
+        ('padding = scalars.get("padding", 0)\n        self.padding = padding - 2', None),
+        ('self.padding = -scalars.get("padding", 0)', None),
+        ('self.padding = [0 for _ in range(scalars.get("padding", 0))][0]', None),
+        ('self.padding = 0 if scalars.get("padding", 0) == 0 else 4', None),
+    ],
+)
+def test_text_used_as_a_number(code: str, rule: str | None, tmp_path: Path) -> None:
+    assert (rule or "arguments/not-converted") in rules(
+        judge(tmp_path, getting(f"        {code}\n"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "bad"),
+    [
+        ('scalars.get("flag", "True")', True),
+        ('not scalars.get("flag", "True")', True),
+        ('bool(scalars.get("flag"))', True),
+        ('scalars.get("flag", "True").lower() == "true"', False),
+        ('scalars.get("flag", "True") in ("True", True)', False),
+        ('str(scalars.get("flag")).lower() in ["true", "1"]', False),
+    ],
+)
+def test_flags(test: str, bad: bool, tmp_path: Path) -> None:
+    entry = '{"name": "flag", "dataType": "boolean", "value": "True"},'
+    text = changed(
+        (PADDING, PADDING + "\n            " + entry),
+        ("        size = ", f"        if {test}:\n            self.flag = 1\n        size = "),
+    )
+    assert ("arguments/truth-of-text" in rules(judge(tmp_path, text))) is bad
+
+
+def test_empty_prompt_may_be_tested_for(tmp_path: Path) -> None:
+    entry = '{"name": "text_prompt", "dataType": "string", "value": ""},'
+    text = changed(
+        (PADDING, PADDING + "\n            " + entry),
+        (
+            "        size = ",
+            '        if not scalars.get("text_prompt"):\n'
+            '            raise ValueError("no prompt")\n'
+            "        size = ",
+        ),
+    )
+    assert not judge(tmp_path, text).findings
+
+
+def test_argument_that_is_handed_on_may_be_used(tmp_path: Path) -> None:
+    entry = '{"name": "merge", "dataType": "string", "value": "mean"},'
+    text = changed(
+        (PADDING, PADDING + "\n            " + entry),
+        ("        size = ", "        self.scalars = dict(scalars)\n        size = "),
+    )
+    assert not judge(tmp_path, text).findings
+
+
+def test_clean_text_reads_all_it_declares(tmp_path: Path) -> None:
+    assert not judge(tmp_path, CLEAN).findings

@@ -1,0 +1,191 @@
+"""The result: there is never half of one, whatever stops the work."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlpk.classification.api import classify
+from dlpk.errors import ArgumentsError, DlpkError, FunctionError, OutputError
+from dlpk.output.geotiff import OutputRaster
+from dlpk.raster.dataset import Raster
+from tests.support import classified
+from tests.support.classified import names, result
+from tests.support.runs import make_package, make_raster
+
+ROOT = Path(__file__).parents[3]
+raster = classified.raster
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path, raster: Path) -> None:
+    path = result(tmp_path, raster)
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    with pytest.raises(FunctionError):
+        result(tmp_path, raster, probe={"Answer": "raise"})
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
+def test_who_reads_the_old_file_keeps_it(tmp_path: Path, raster: Path) -> None:
+    path = result(tmp_path, raster)
+    os.link(path, tmp_path / "same.tif")
+    before = path.read_bytes()
+    result(tmp_path, raster, probe={"Answer": "mask"})
+    assert (tmp_path / "same.tif").read_bytes() == before
+    assert path.read_bytes() != before
+
+
+def test_a_damaged_raster_leaves_nothing(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(1, 255, (3, 300, 300), dtype=np.uint8)
+    raster = make_raster(tmp_path / "s.tif", noise, options=["COMPRESS=DEFLATE", "TILED=YES"])
+    raster.write_bytes(raster.read_bytes()[:150_000])
+    with pytest.raises(DlpkError, match="cannot be read at column"):
+        result(tmp_path, raster)
+    assert names(tmp_path / "out") == []
+
+
+SLOW = """
+class Slow:
+    def initialize(self, **kwargs): pass
+    def getParameterInfo(self): return [{"name": "raster", "dataType": "raster"}]
+    def getConfiguration(self, **scalars): return {"tx": 16, "ty": 16}
+    def updateRasterInfo(self, **kwargs):
+        kwargs["output_info"].update(bandCount=1, pixelType="u1")
+        return kwargs
+    def updatePixels(self, tlc, shape, props, **pixelBlocks):
+        try:
+            print("working", flush=True)
+            time.sleep(60)
+        except Exception:
+            pass
+        return {"output_pixels": pixelBlocks["raster_pixels"][:1]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "told to end"),
+        (signal.SIGHUP, 143, "told to end"),
+    ],
+)
+def test_being_stopped_leaves_the_old_file(
+    tmp_path: Path, raster: Path, number: signal.Signals, code: int, words: str
+) -> None:
+    package = make_package(tmp_path / "P", "Slow", text=SLOW)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "r.tif").write_text("old")
+    command = [sys.executable, "-m", "dlpk", "classify", str(package), str(raster)]
+    process = subprocess.Popen(
+        [*command, str(out / "r.tif")], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "working\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert err.count("\n") == 1
+    assert err.startswith("dlpk: error: ")
+    assert words in err
+    assert names(out) == ["r.tif"]
+    assert (out / "r.tif").read_text() == "old"
+
+
+def limited_classify(package: Path, raster: Path, out: Path, limit: int) -> None:
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, "-m", "dlpk", "classify", str(package), str(raster), str(out)]
+    done = subprocess.run(
+        command, cwd=ROOT, preexec_fn=limit_files, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"dlpk: error: {out} cannot be written: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 100_000, 2_000_000])
+def test_no_room(tmp_path: Path, limit: int) -> None:
+    noise = np.random.default_rng(0).integers(1, 255, (1, 1600, 1600), dtype=np.uint8)
+    raster = make_raster(tmp_path / "s.tif", noise)
+    probe = {"Configuration": {"tx": 512, "ty": 512}}
+    package = make_package(tmp_path / "P", probe=probe, emd={"Classes": []})
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "r.tif").write_text("old")
+    limited_classify(package, raster, out / "r.tif", limit)
+    assert names(out) == ["r.tif"]
+    assert (out / "r.tif").read_text() == "old"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Any:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes rights")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_disk_full(tmp_path: Path, small_disk: Path) -> None:
+    noise = np.random.default_rng(0).integers(1, 255, (1, 1000, 1000), dtype=np.uint8)
+    raster = make_raster(tmp_path / "s.tif", noise)
+    package = make_package(tmp_path / "P", emd={"Classes": []})
+    with pytest.raises(OutputError, match="cannot be written"):
+        classify(package, raster, small_disk / "r.tif", device="cpu")
+    assert names(small_disk) == []
+
+
+def test_folders_that_cannot_be_written(tmp_path: Path, raster: Path) -> None:
+    package = make_package(tmp_path / "P")
+    for out, words in (
+        (tmp_path / "gone" / "r.tif", "does not exist"),
+        (tmp_path, "is a folder; name a file"),
+        (Path("/proc/r.tif"), "cannot be written to"),
+        (tmp_path / ("x" * 300 + ".tif"), "cannot be written"),
+    ):
+        with pytest.raises(OutputError, match=words):
+            classify(package, raster, out, device="cpu")
+    assert names(tmp_path) == ["P", "scene.tif"]
+
+
+def test_long_names(tmp_path: Path, raster: Path) -> None:
+    out = tmp_path / ("x" * 200 + ".tif")
+    package = make_package(tmp_path / "P")
+    assert classify(package, raster, out, device="cpu").path.is_file()
+
+
+def test_the_raster_itself_is_no_target(tmp_path: Path, raster: Path) -> None:
+    package = make_package(tmp_path / "P")
+    before = raster.read_bytes()
+    (tmp_path / "link.tif").symlink_to(raster)
+    for out in (raster, tmp_path / "." / "scene.tif", tmp_path / "link.tif"):
+        with pytest.raises(ArgumentsError, match="is the raster to classify"):
+            classify(package, raster, out, device="cpu")
+    assert raster.read_bytes() == before
+
+
+def test_not_finished_is_not_there(tmp_path: Path, raster: Path) -> None:
+    options: dict[str, Any] = {
+        "bands": 1,
+        "pixel_type": "u1",
+        "nodata": None,
+        "legend": [],
+        "band_names": [],
+        "tile": (16, 16),
+    }
+    with OutputRaster(tmp_path / "r.tif", Raster(raster), **options) as output:
+        output.write(0, 0, np.ones((1, 16, 16), "u1"), np.ones((1, 16, 16), "u1"))
+    assert names(tmp_path) == ["scene.tif"]

@@ -1,0 +1,229 @@
+"""SARIF logs: what code scanning services ask for, by the standard's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dlpk.validation.sarif import to_sarif
+from dlpk.validation.validate import validate
+from schemas.findings import Finding, Report, Severity
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+MESSAGE = {
+    "type": "object",
+    "required": ["text"],
+    "properties": {"text": {"type": "string", "minLength": 1}, "markdown": {"type": "string"}},
+    "additionalProperties": False,
+}
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+# The parts of the standard's schema that these logs use, and nothing beside them.
+LOG: dict[str, Any] = {
+    "type": "object",
+    "required": ["$schema", "version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"},
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "additionalProperties": False,
+                "properties": {
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "driver": {
+                                "type": "object",
+                                "required": ["name", "rules"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "name": {"const": "dlpk"},
+                                    "semanticVersion": {"type": "string"},
+                                    "rules": {
+                                        "type": "array",
+                                        "uniqueItems": True,
+                                        "items": {"$ref": "#/$defs/rule"},
+                                    },
+                                },
+                            }
+                        },
+                    },
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "results": {"type": "array", "items": {"$ref": "#/$defs/result"}},
+                },
+            },
+        },
+    },
+    "$defs": {
+        "rule": {
+            "type": "object",
+            "required": ["id", "shortDescription", "help", "defaultConfiguration"],
+            "additionalProperties": False,
+            "properties": {
+                "id": {"type": "string"},
+                "name": {"type": "string", "pattern": "^[A-Za-z0-9]+$"},
+                "shortDescription": MESSAGE,
+                "fullDescription": MESSAGE,
+                "help": MESSAGE,
+                "defaultConfiguration": {
+                    "type": "object",
+                    "properties": {"level": LEVEL},
+                    "additionalProperties": False,
+                },
+                "properties": {"type": "object"},
+            },
+        },
+        "result": {
+            "type": "object",
+            "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+            "additionalProperties": False,
+            "properties": {
+                "ruleId": {"type": "string"},
+                "ruleIndex": {"type": "integer", "minimum": 0},
+                "level": LEVEL,
+                "message": MESSAGE,
+                "locations": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 1,
+                    "items": {
+                        "type": "object",
+                        "required": ["physicalLocation"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "physicalLocation": {
+                                "type": "object",
+                                "required": ["artifactLocation"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "artifactLocation": {
+                                        "type": "object",
+                                        "required": ["uri"],
+                                        "properties": {"uri": {"type": "string", "minLength": 1}},
+                                        "additionalProperties": False,
+                                    },
+                                    "region": {
+                                        "type": "object",
+                                        "required": ["startLine"],
+                                        "additionalProperties": False,
+                                        "properties": {
+                                            "startLine": {"type": "integer", "minimum": 1},
+                                            "startColumn": {"type": "integer", "minimum": 1},
+                                        },
+                                    },
+                                },
+                            },
+                            "logicalLocations": {"type": "array", "items": {"type": "object"}},
+                        },
+                    },
+                },
+                "partialFingerprints": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                },
+                "properties": {"type": "object"},
+            },
+        },
+    },
+}
+
+
+def log(report: Report, source: str = "") -> dict[str, Any]:
+    made = to_sarif(report, source)
+    Draft202012Validator(LOG).validate(json.loads(json.dumps(made)))
+    run: dict[str, Any] = made["runs"][0]
+    return run
+
+
+def uri(finding: Finding, source: str) -> str:
+    (result,) = log(Report((finding,)), source)["results"]
+    return str(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+
+
+def test_empty_report() -> None:
+    run = log(Report())
+    assert run["results"] == run["tool"]["driver"]["rules"] == []
+
+
+@pytest.mark.parametrize("case", ["function/raster-key", "weights/damaged", "arguments/order"])
+def test_results_say_what_the_report_says(case: str) -> None:
+    report = validate(SAMPLES / case)
+    run = log(report, str(SAMPLES / case))
+    rules = run["tool"]["driver"]["rules"]
+    assert len(run["results"]) == len(report)
+    for finding, result in zip(report, run["results"]):
+        assert result["ruleId"] == rules[result["ruleIndex"]]["id"] == finding.rule
+        assert result["level"] == finding.severity.value
+        assert finding.message in result["message"]["text"]
+        assert finding.remedy in result["message"]["text"]
+        assert rules[result["ruleIndex"]]["defaultConfiguration"]["level"] == result["level"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"].endswith(finding.file)
+        assert place.get("region", {}).get("startLine") == finding.line
+
+
+def test_every_rule_once() -> None:
+    report = validate(SAMPLES / "function" / "method-advised")
+    names = [rule["id"] for rule in log(report)["tool"]["driver"]["rules"]]
+    assert len(names) == len(set(names)) == len({finding.rule for finding in report})
+
+
+FINDING = Finding(Severity.NOTE, "emd/non-ascii", "m", "r.", "Model.emd", "/Classes/0", 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("Lakes.dlpk", "Lakes.dlpk/Model.emd"),
+        ("models/lakes", "models/lakes/Model.emd"),
+        ("models/Model.emd", "models/Model.emd"),
+        ("Model.emd", "Model.emd"),
+        ("", "Model.emd"),
+        ('{"ModelType": 1}', "Model.emd"),
+        ("my models/Seen&Wälder", "my%20models/Seen%26W%C3%A4lder/Model.emd"),
+    ],
+)
+def test_uris_are_relative_to_where_the_command_runs(source: str, expected: str) -> None:
+    assert uri(FINDING, source).removeprefix("./") == expected
+
+
+def test_absolute_paths_are_file_uris(tmp_path: Path) -> None:
+    assert uri(FINDING, str(tmp_path)) == f"file://{tmp_path}/Model.emd"
+
+
+def test_findings_on_the_container_are_at_the_container() -> None:
+    finding = Finding(Severity.ERROR, "container/not-a-zip", "m", "r.", "Lakes.dlpk")
+    assert uri(finding, "out/Lakes.dlpk") == "out/Lakes.dlpk"
+
+
+def test_pointer_is_a_logical_place() -> None:
+    (result,) = log(Report((FINDING,)))["results"]
+    (place,) = result["locations"][0]["logicalLocations"]
+    assert place["fullyQualifiedName"] == "/Classes/0"
+
+
+def test_hostile_texts_are_harmless() -> None:
+    message = "bad \x1b[2J \udc80 \u202e name"
+    finding = Finding(Severity.ERROR, "no/such-rule", message, "r.", "a\udc80b")
+    made = json.dumps(to_sarif(Report((finding,)), "x"), ensure_ascii=False)
+    assert not re.search("[\x00-\x08\x1b\udc80\u202e]", made)
+    made.encode("utf-8")
+
+
+def test_fingerprints_do_not_depend_on_the_line() -> None:
+    moved = Finding(Severity.NOTE, "emd/non-ascii", "m", "r.", "Model.emd", "/Classes/0", 9, 9)
+    results = log(Report((FINDING, moved)))["results"]
+    assert results[0]["partialFingerprints"] == results[1]["partialFingerprints"]

@@ -1,0 +1,270 @@
+"""The command and function `validate`: all findings, in order, and nothing of a package is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dlpk.cli.main import main
+from dlpk.validation.rules import RULES
+from dlpk.validation.validate import validate
+from tests.support.functions_text import CLEAN, EMD, changed, judge, rules
+from tests.support.packages import make_zip
+from tests.support.tiny_clipseg import settings, write_folder
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+ROOT = Path(__file__).parents[3]
+FILES = {
+    "Model.emd": json.dumps(EMD).encode(),
+    "Model.py": CLEAN.encode(),
+    "limits.txt": b"0.5\n",
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Packages as `dlpk build` makes them."""
+    from builder import build
+
+    folder = tmp_path_factory.mktemp("built")
+    weights = write_folder(folder / "weights", settings())
+    free, frozen = folder / "Free.dlpk", folder / "Frozen.dlpk"
+    build(free, weights=str(weights), prompt="water, vegetation")
+    build(frozen, weights=str(weights), freeze_prompts="water, solar panel")
+    unpacked = folder / "Unpacked"
+    with zipfile.ZipFile(free) as archive:
+        archive.extractall(unpacked)
+    return {"free": free, "frozen": frozen, "unpacked": unpacked}
+
+
+@pytest.mark.parametrize("name", ["free", "frozen", "unpacked"])
+def test_packages_that_we_build_have_no_findings(name: str, built: dict[str, Path]) -> None:
+    report = validate(built[name])
+    assert not report.findings, report.to_text()
+
+
+def test_model_definition_that_we_build_has_no_findings(built: dict[str, Path]) -> None:
+    (emd,) = built["unpacked"].glob("*.emd")
+    report = validate(emd)
+    assert not report.findings, report.to_text()
+
+
+def test_weights_of_another_network_are_found(built: dict[str, Path], tmp_path: Path) -> None:
+    target = tmp_path / "Tiny"
+    target.mkdir()
+    for path in built["unpacked"].rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(built["unpacked"])
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (emd,) = target.glob("*.emd")
+    definition = json.loads(emd.read_text("utf-8"))
+    definition["CLIPSeg"]["Network"]["reduce_dim"] = 32
+    emd.write_text(json.dumps(definition), encoding="utf-8")
+    assert "weights/other-network" in rules(validate(target))
+    assert "manifest/file-changed" in rules(validate(target))
+
+
+# --- every form of a package ----------------------------------------------------------------
+
+
+def test_zip_folder_and_definition_give_the_same_findings(tmp_path: Path) -> None:
+    text = changed(('scalars.get("padding", 0)', 'scalars["padding"]'))
+    folder = judge(tmp_path / "Model", text)
+    files = {**FILES, "Model.py": text.encode()}
+    packed = validate(make_zip(tmp_path / "Model.dlpk", files))
+    assert rules(folder) == rules(packed) == ["arguments/no-default"]
+    assert list(packed) == list(folder) == list(validate(tmp_path / "Model" / "Model.emd"))
+
+
+def test_definition_as_text(tmp_path: Path) -> None:
+    assert not validate(json.dumps(EMD)).findings
+    broken = validate('  {"ModelType": "ImageClassification", }')
+    assert not broken.ok
+    judge(tmp_path)
+    absolute = {**EMD, "InferenceFunction": str(tmp_path / "Model.py")}
+    assert rules(validate(json.dumps(absolute))) == ["emd/path-absolute"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("missing.dlpk", None),
+        ("missing.emd", None),
+        ("empty.dlpk", b""),
+        ("noise.dlpk", b"no zip at all" * 10),
+        ("cut.dlpk", b"PK\x03\x04" + bytes(100)),
+        ("broken.emd", b"{"),
+        ("list.emd", b"[]"),
+        ("binary.emd", bytes(range(256))),
+    ],
+)
+def test_what_is_no_package_is_a_finding(name: str, content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    report = validate(tmp_path / name)
+    assert report.errors
+    assert all(finding.rule in RULES for finding in report)
+
+
+def test_damaged_data_are_named(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "Model.dlpk", FILES, zipfile.ZIP_STORED)
+    data = path.read_bytes().replace(b"Tells bright", b"Tells Bright", 1)
+    path.write_bytes(data)
+    report = validate(path)
+    assert "container/damaged-data" in rules(report)
+
+
+def test_findings_on_the_definition_do_not_hide_those_on_the_function(tmp_path: Path) -> None:
+    text = changed(("class Model:", "class Other:"))
+    report = judge(tmp_path, text, emd={"ModelType": "ObjectionDetection"})
+    assert rules(report)[:2] == ["emd/model-type-misspelt", "function/class-name"]
+
+
+def test_order_is_that_of_the_documentation(tmp_path: Path) -> None:
+    text = changed(
+        ("import numpy as np\n", "import nowhere\nimport numpy as np\n"),
+        ('scalars.get("padding", 0)', 'scalars["padding"]'),
+        ('= "u1"', '= "u8"'),
+    )
+    files: dict[str, str | bytes] = {"a.pth": b"\x80\x02}", "desktop.ini": ""}
+    report = judge(tmp_path, text, emd={"ExtractBands": [1, 2, 3]}, files=files)
+    groups = list(dict.fromkeys(rule.partition("/")[0] for rule in rules(report)))
+    assert groups == ["container", "emd", "function", "arguments", "imports", "weights"]
+    assert list(validate(tmp_path)) == list(report)
+
+
+# --- nothing is run -------------------------------------------------------------------------
+
+
+def test_reading_a_package_runs_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mark = f"open({str(tmp_path / 'i-was-run')!r}, 'w').close()\n"
+    files: dict[str, str | bytes] = {
+        "helper.py": mark,
+        "__init__.py": mark,
+        "sitecustomize.py": mark,
+        "conftest.py": mark,
+        "json.py": mark,
+        "numpy/__init__.py": mark,
+    }
+    text = "import helper\nfrom . import numpy\n" + mark + CLEAN
+    report = judge(tmp_path / "Model", text, files=files)
+    make_zip(
+        tmp_path / "Model.dlpk",
+        {**FILES, "Model.py": text.encode(), "helper.py": mark.encode()},
+    )
+    validate(tmp_path / "Model.dlpk")
+    assert report is not None
+    assert not (tmp_path / "i-was-run").exists()
+    assert not {"helper", "Model"} & set(sys.modules)
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+IMPORTS = """
+import sys
+from dlpk.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+heavy = [name for name in ("torch", "osgeo", "transformers", "matplotlib") if name in sys.modules]
+print("heavy:", heavy, "numpy" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "numpy"),
+    [
+        (["--help"], False),
+        (["validate", "--help"], False),
+        (["validate", str(SAMPLES / "clean" / "classifier")], False),
+        (["validate", "--sarif", str(SAMPLES / "weights" / "damaged")], False),
+        (["validate", str(SAMPLES / "weights" / "damaged-safetensors")], True),
+    ],
+)
+def test_heavy_libraries_are_not_imported(words: list[str], numpy: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("heavy: []")
+    assert numpy or last.endswith("False")
+
+
+# --- the command ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "level", "code"),
+    [
+        ("clean/classifier", "note", 0),
+        ("function/shared-state", "error", 0),
+        ("function/shared-state", "warning", 0),
+        ("function/shared-state", "note", 1),
+        ("function/state-grows", "error", 0),
+        ("function/state-grows", "warning", 1),
+        ("function/state-grows", "note", 1),
+        ("function/class-name", "error", 1),
+        ("function/class-name", "note", 1),
+    ],
+)
+def test_exit_codes(case: str, level: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(SAMPLES / case), "--fail-on", level]) == code
+    assert main(["validate", str(SAMPLES / case), "--fail-on", level, "--json"]) == code
+    assert main(["validate", str(SAMPLES / case), "--fail-on", level, "--sarif"]) == code
+    capsys.readouterr()
+
+
+def test_errors_fail_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(SAMPLES / "function" / "class-name")]) == 1
+    assert main(["validate", str(SAMPLES / "function" / "state-grows")]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["validate"],
+        ["validate", "a", "b"],
+        ["validate", "a", "--fail-on", "everything"],
+        ["validate", "a", "--json", "--sarif"],
+        ["validate", "a", "--jsn"],
+    ],
+)
+def test_wrong_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_text_ends_with_a_count(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["validate", str(SAMPLES / "function" / "method-advised")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "0 errors, 2 warnings, 1 note"
+    assert lines[0].startswith("Model.py:9:1: warning: ")
+    main(["validate", str(SAMPLES / "clean" / "classifier")])
+    assert capsys.readouterr().out == "0 errors, 0 warnings, 0 notes\n"
+
+
+def test_json_and_sarif_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["validate", str(SAMPLES / "function" / "class-name"), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["errors"]) == (False, 1)
+    assert report["findings"][0]["rule"] == "function/class-name"
+    main(["validate", str(SAMPLES / "function" / "class-name"), "--sarif"])
+    assert json.loads(capsys.readouterr().out)["version"] == "2.1.0"

@@ -1,0 +1,301 @@
+"""Whether a thing is in a tile at all: on a small network, and on photos with released weights."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model_extension.clipseg.contract.definition import ModelDefinition
+from model_extension.clipseg.inference.presence import LOGIT_SCALE, Gate
+from model_extension.clipseg.inference.segmenter import Segmenter
+from model_extension.clipseg.language.image_prompts import Example
+from model_extension.clipseg.language.plan import Concept
+from model_extension.clipseg.network.layers import EncoderBlock
+from model_extension.clipseg.network.precision import available_precisions, choose_precision
+from tests.support import random_package
+from tests.support.random_package import FROZEN_WEIGHTS, NAMES, write_package, write_released
+
+one_thread = random_package.one_thread
+CPU = torch.device("cpu")
+LEVELS = (0.0, 1e-12, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+
+# --- the arithmetic ----------------------------------------------------------------------------
+
+
+def unit(*angles: float) -> Tensor:
+    """Vectors in a plane, of any length."""
+    return torch.tensor([[3 * math.cos(a), 3 * math.sin(a)] for a in angles])
+
+
+def test_likeness_is_the_share_against_neutral_texts() -> None:
+    gate = Gate(0.5, unit(0.0, 0.2), torch.tensor([False, True]), unit(0.1, 0.3), unit(0.25))
+    found = gate.likeness(unit(0.05, 1.0))
+    for row, tile in enumerate((0.05, 1.0)):
+        text = math.exp(LOGIT_SCALE * (math.cos(tile) - 1))
+        neutral = sum(math.exp(LOGIT_SCALE * (math.cos(tile - a) - 1)) for a in (0.1, 0.3))
+        assert found[row, 0].item() == pytest.approx(text / (text + neutral), rel=1e-3)
+        image, blank = (math.exp(LOGIT_SCALE * (math.cos(tile - a) - 1)) for a in (0.2, 0.25))
+        assert found[row, 1].item() == pytest.approx(image / (image + blank), rel=1e-3)
+    assert gate.present(unit(0.05, 1.0)).tolist() == (found >= 0.5).tolist()
+
+
+def test_concepts_do_not_push_each_other_out() -> None:
+    neutral, blank = unit(0.5), unit(1.0)
+    both = Gate(0.5, unit(0.1, 0.0), torch.tensor([False, False]), neutral, blank)
+    one = Gate(0.5, unit(0.1), torch.tensor([False]), neutral, blank)
+    assert torch.allclose(both.likeness(unit(0.0))[:, :1], one.likeness(unit(0.0)))
+
+
+# --- on a small network ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> ModelDefinition:
+    return write_package(tmp_path_factory.mktemp("presence") / "package", frozen=True)
+
+
+@pytest.fixture(scope="module")
+def segmenter(package: ModelDefinition) -> Segmenter:
+    return Segmenter(package, CPU, warn=pytest.fail)
+
+
+CONCEPTS = [Concept((name,)) for name in NAMES]
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def found(segmenter: Segmenter, threshold: float, concepts: Any = CONCEPTS, **options: Any) -> Any:
+    segmenter.look_for(concepts, presence_threshold=threshold, **options)
+    pixels = noise(3, 96, 96)
+    # Images of one colour beside noise: tiles that differ.
+    pixels[:, :48, :48] = 250
+    pixels[0, 48:] //= 4
+    valid = np.ones((96, 96), bool)
+    return segmenter.probabilities(pixels, valid, tile_size=32, padding=0, batch_size=4).numpy()
+
+
+def test_the_gate_is_off_at_zero(segmenter: Segmenter) -> None:
+    segmenter.look_for(CONCEPTS)
+    plain = found(segmenter, 0.0)
+    assert segmenter._gate is None
+    assert (plain > 0).all()
+    gated = found(segmenter, 0.5)
+    assert (gated == 0).any()
+    # And off again.
+    assert np.array_equal(found(segmenter, 0.0), plain)
+
+
+def test_a_higher_threshold_leaves_less(segmenter: Segmenter) -> None:
+    plain = found(segmenter, 0.0)
+    before, shares = plain, []
+    for threshold in LEVELS:
+        gated = found(segmenter, threshold)
+        # All of a tile or nothing of it, and nothing that was not there before.
+        assert ((gated == 0) | (gated == plain)).all()
+        assert not (gated > before).any()
+        tiles = gated.reshape(4, 3, 32, 3, 32).max(axis=(2, 4))
+        assert set(np.unique(tiles == 0)) <= {True, False}
+        shares.append(float((tiles > 0).mean()))
+        before = gated
+    assert shares[0] == 1.0
+    assert shares == sorted(shares, reverse=True)
+    assert 0.0 < shares[4] < 1.0
+    assert shares[-1] < 0.5  # of numbers of this precision, some are certain
+
+
+def test_the_gate_takes_only_the_blocks_that_are_missing(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    forward = EncoderBlock.forward
+
+    def count(self: EncoderBlock, x: Tensor, causal: bool = False) -> Tensor:
+        runs.append(len(x))
+        return forward(self, x, causal)
+
+    monkeypatch.setattr(EncoderBlock, "forward", count)
+    found(segmenter, 0.0)
+    assert sum(runs) == 9 * 4  # nine tiles, blocks 0 to 3 of five
+    segmenter.look_for(CONCEPTS, presence_threshold=0.5)
+    runs.clear()
+    valid = np.ones((32, 32), bool)
+    segmenter.probabilities(noise(3, 32, 32), valid, tile_size=32, padding=0, batch_size=4)
+    assert runs == [1] * 5
+
+
+def test_the_embedding_of_a_tile_is_that_of_the_image(segmenter: Segmenter) -> None:
+    pixels = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        deepest = segmenter.network.encode(pixels)[-1]
+        assert torch.allclose(
+            segmenter._finish(deepest), segmenter.network.embed_image(pixels), atol=1e-5
+        )
+
+
+def test_views_of_a_tile_share_its_gate(segmenter: Segmenter) -> None:
+    segmenter.look_for(CONCEPTS, presence_threshold=0.5)
+    valid = np.ones((32, 32), bool)
+    pixels = noise(3, 32, 32)
+    options = {"tile_size": 32, "padding": 0, "batch_size": 1}
+    one = segmenter.probabilities(pixels, valid, **options)
+    eight = segmenter.probabilities(pixels, valid, views=tuple(range(8)), **options)
+    assert torch.equal(one.amax(dim=(1, 2)) > 0, eight.amax(dim=(1, 2)) > 0)
+
+
+def test_with_a_text_tower(tmp_path: Path) -> None:
+    definition = write_package(tmp_path / "package")
+    segmenter = Segmenter(definition, CPU, warn=pytest.fail)
+    assert segmenter.embedder.neutral().shape == (5, 12)
+    plain = found(segmenter, 0.0, [Concept(("a",)), Concept(("b", "c"))])
+    gated = found(segmenter, 0.2, [Concept(("a",)), Concept(("b", "c"))])
+    assert ((gated == 0) | (gated == plain)).all()
+
+
+@pytest.mark.parametrize(
+    ("weight", "by_image"), [(1.0, False), (0.5, False), (0.49, True), (0.0, True)]
+)
+def test_the_larger_share_decides_what_a_concept_competes_with(
+    segmenter: Segmenter, tmp_path: Path, weight: float, by_image: bool
+) -> None:
+    np.save(tmp_path / "a.npy", noise(3, 32, 32, seed=5))
+    shown = (Example(str(tmp_path / "a.npy"), None),)
+    concepts = [Concept(("roof",)), Concept(("roof",), shown), Concept((), shown)]
+    segmenter.look_for(concepts, text_weight=weight, presence_threshold=0.5)
+    gate = segmenter._gate
+    assert gate is not None
+    assert gate.by_image.tolist() == [False, by_image, True]
+    text, mixed, image = gate.concepts
+    assert torch.equal(mixed, image if by_image else text)
+    # Decoded is the mixture all the same.
+    assert segmenter._embeddings is not None
+    assert torch.allclose(segmenter._embeddings[1], weight * text + (1 - weight) * image, atol=1e-5)
+
+
+def test_a_tile_like_the_example_has_it(segmenter: Segmenter, tmp_path: Path) -> None:
+    pixels = noise(3, 32, 32, seed=5)
+    np.save(tmp_path / "a.npy", pixels)
+    concepts = [Concept((), (Example(str(tmp_path / "a.npy"), None),))]
+    segmenter.look_for(concepts, presence_threshold=0.99)
+    mean = np.array([124, 116, 104], np.uint8)[:, None, None]
+    block = np.concatenate([pixels, np.broadcast_to(mean, (3, 32, 32))], axis=2)
+    valid = np.ones((32, 64), bool)
+    probabilities = segmenter.probabilities(block, valid, tile_size=32, padding=0, batch_size=4)
+    same, other = probabilities[0, :, :32], probabilities[0, :, 32:]
+    assert bool((same > 0).all()) and bool((other == 0).all())
+
+
+# --- released weights on photos ----------------------------------------------------------------
+
+released = pytest.mark.skipif(not FROZEN_WEIGHTS, reason="DLPK_FROZEN_WEIGHTS names no folder")
+# All things that can be counted among the names, but for what may be in the photo.
+SHOWN = {
+    "chelsea": {"cat"},
+    "coffee": {"cup", "spoon", "dining table", "bowl"},
+    "astronaut": {"person", "airplane", "tie"},
+}
+PRESENT = {"chelsea": "cat", "coffee": "cup", "astronaut": "person"}
+
+
+@pytest.fixture(scope="module")
+def clipseg(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    dtype = choose_precision("auto", CPU, available_precisions(CPU))
+    return Segmenter(write_released(tmp_path_factory.mktemp("released") / "package"), CPU, dtype)
+
+
+def photo(name: str) -> np.ndarray:
+    data = pytest.importorskip("skimage.data")
+    pixels = np.moveaxis(getattr(data, name)()[..., :3], -1, 0)
+    step = max(1, round(pixels.shape[1] / 352))
+    return np.ascontiguousarray(pixels[:, ::step, ::step])
+
+
+def masks(segmenter: Segmenter, pixels: np.ndarray) -> np.ndarray:
+    """Probabilities of one tile, in the middle of the photo."""
+    side = 352
+    tile = np.zeros((3, side, side), np.uint8)
+    valid = np.zeros((side, side), bool)
+    top, left = (max(0, (length - side) // 2) for length in pixels.shape[1:])
+    part = pixels[:, top : top + side, left : left + side]
+    tile[:, : part.shape[1], : part.shape[2]] = part
+    valid[: part.shape[1], : part.shape[2]] = True
+    options = {"tile_size": side, "padding": 0, "batch_size": 1}
+    found = segmenter.probabilities(tile, valid, **options).numpy()
+    return np.asarray(found[:, : part.shape[1], : part.shape[2]])
+
+
+@released
+def test_things_that_are_not_there(clipseg: Segmenter) -> None:
+    things = (clipseg.definition.prompt_names or ())[:80:4]
+    plain, gated = [], []
+    for name, shown in SHOWN.items():
+        pixels = photo(name)
+        absent = [thing for thing in things if thing not in shown]
+        concepts = [Concept((thing,)) for thing in (PRESENT[name], *absent)]
+        for threshold, found in ((0.0, plain), (0.5, gated)):
+            clipseg.look_for(concepts, presence_threshold=threshold)
+            over = (masks(clipseg, pixels) > 0.3).mean(axis=(1, 2))
+            assert over[0] > 0.1, (name, threshold)  # what is there stays
+            found.append(float(over[1:].mean()))
+    assert np.mean(plain) > 0.005
+    assert np.mean(gated) < 0.3 * np.mean(plain)
+
+
+@released
+def test_an_example_finds_the_thing_elsewhere_and_not_where_it_is_absent(
+    clipseg: Segmenter, tmp_path: Path
+) -> None:
+    cat = photo("chelsea")
+    example = np.zeros((4, *cat.shape[1:]), np.uint8)
+    example[:3] = cat
+    example[3, 30:290, 130:330] = 255  # the cat's face
+    np.save(tmp_path / "cat.npy", example)
+    concepts = [Concept((), (Example(str(tmp_path / "cat.npy"), None),))]
+    mirrored = np.ascontiguousarray(cat[:, 20:, :150:-1])
+    others = [photo("coffee"), photo("astronaut")]
+
+    def share(pixels: np.ndarray) -> float:
+        return float((masks(clipseg, pixels)[0] > 0.3).mean())
+
+    clipseg.look_for(concepts)
+    there, elsewhere = share(mirrored), [share(other) for other in others]
+    assert there > 0.15
+    assert max(elsewhere) < 0.75 * there
+    clipseg.look_for(concepts, presence_threshold=0.5)
+    assert share(mirrored) == there
+    assert [share(other) for other in others] == [0.0, 0.0]
+
+
+@released
+def test_an_example_finds_another_one_of_its_kind(clipseg: Segmenter, tmp_path: Path) -> None:
+    """A person in one photo shows where the person is in another; cups and rockets are none."""
+    astronaut = squashed("astronaut")
+    example = np.zeros((4, *astronaut.shape[1:]), np.uint8)
+    example[:3] = astronaut
+    example[3, :, 40:260] = 255
+    np.save(tmp_path / "person.npy", example)
+    clipseg.look_for([Concept((), (Example(str(tmp_path / "person.npy"), None),))])
+    share = {
+        name: float((masks(clipseg, squashed(name))[0] > 0.3).mean())
+        for name in ("camera", "coffee", "rocket")
+    }
+    assert share["camera"] > 0.2
+    assert share["coffee"] < 0.01 and share["rocket"] < 0.01
+
+
+def squashed(name: str) -> np.ndarray:
+    """A photo as a square of 352 pixels, uint8, (3, rows, columns)."""
+    data = pytest.importorskip("skimage.data")
+    transform = pytest.importorskip("skimage.transform")
+    pixels = getattr(data, name)()
+    pixels = np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels[..., :3]
+    resized = transform.resize(pixels, (352, 352), preserve_range=True).round()
+    return np.ascontiguousarray(np.moveaxis(resized.astype(np.uint8), -1, 0))
