@@ -74,7 +74,8 @@ def classify(
         Folder that the inputs of a failing call are kept in.
     like : sequence of Likeness
         Places in the raster that show what to look for, for packages with the argument
-        ``image_prompt``: see `dlpk.classification.examples`. The examples are kept in a folder beside `out`.
+        ``image_prompt``: see `dlpk.classification.examples`. The examples are kept in a folder
+        beside `out`.
     resume : bool
         Keep finished blocks in a journal beside `out`, and go on from the one that a run that was
         killed has left there. The result is the same, byte by byte.

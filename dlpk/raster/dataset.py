@@ -265,7 +265,8 @@ class Raster:
         width, height : int
             Size in pixels.
         beyond : str
-            What pixels beyond the file hold: see ``beyond_edge`` in `dlpk.harness.settings.Settings`.
+            What pixels beyond the file hold: see ``beyond_edge`` in
+            `dlpk.harness.settings.Settings`.
 
         Returns
         -------

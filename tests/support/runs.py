@@ -20,7 +20,7 @@ from dlpk.package.open import open_package
 from dlpk.raster.dataset import Raster
 
 gdal.UseExceptions()
-FUNCTIONS = Path(__file__).parents[1] / "functions"
+FUNCTIONS = Path(__file__).parent / "functions"
 CLASSES = [
     {"Value": 1, "Name": "bright", "Color": [255, 0, 0]},
     {"Value": 2, "Name": "dark", "Color": [0, 0, 255]},

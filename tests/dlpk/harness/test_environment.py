@@ -158,7 +158,7 @@ class Ours:
 def test_a_function_called_like_a_library(tmp_path: Path, raster: Path) -> None:
     import json
 
-    text = (Path(__file__).parents[2] / "functions" / "Probe.py").read_text()
+    text = (Path(__file__).parents[2] / "support" / "functions" / "Probe.py").read_text()
     package = make_package(tmp_path / "P", "select", text=text.replace("Probe:", "select:"))
     with running(package, raster) as run:
         all_blocks(run)

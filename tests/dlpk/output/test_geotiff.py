@@ -137,7 +137,7 @@ def test_strange_tables(tmp_path: Path, raster: Path, text: str) -> None:
 
 def test_probabilities(tmp_path: Path, raster: Path) -> None:
     text = (
-        (ROOT / "tests" / "functions" / "Probe.py").read_text()
+        (ROOT / "tests" / "support" / "functions" / "Probe.py").read_text()
         + """
 
 class Naming(Probe):

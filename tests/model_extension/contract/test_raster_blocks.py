@@ -212,8 +212,8 @@ def test_each_tile_is_encoded_once_and_each_prompt_embedded_once(
 ) -> None:
     instance = function(emd, text_prompt=",".join(f"thing{n}" for n in range(12)))
     package = instance.initialize.__globals__["clipseg"].__name__
-    network = importlib.import_module(package + ".network")
-    tokenizer = importlib.import_module(package + ".tokenizer")
+    network = importlib.import_module(package + ".network.network")
+    tokenizer = importlib.import_module(package + ".files.tokenizer")
     encoded, texts, read = [], [], []
     activations, forward = network.VisionTower.activations, network.TextTower.forward
     from_folder = tokenizer.Tokenizer.from_folder
