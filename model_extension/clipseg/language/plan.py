@@ -89,8 +89,8 @@ def make_plan(text_prompt: str, image_prompt: str = "", background_prompt: str =
         See `clipseg.language.expressions`.
     image_prompt : str
         See `clipseg.language.image_prompts`. An image prompt called like a text of `text_prompt` is
-        mixed with it; one named with an @ in front is used by itself, or mixed with the texts that a bar
-        joins it with; one that nothing names is a class of its own, behind the others.
+        mixed with it; one named with an @ in front is used by itself, or mixed with the texts that
+        a bar joins it with; one that nothing names is a class of its own, behind the others.
     background_prompt : str
         Expressions like those of `text_prompt`.
 
