@@ -145,7 +145,7 @@ def test_interrupted_by_a_signal(pristine: Path, out: Path, moment: str) -> None
     out.write_bytes(b"old")
     code = f"""
 import sys, time
-import builder.package as package
+import builder.clipseg.build as package
 work = package.{moment}
 def slow(*arguments, **options):
     work(*arguments, **options)

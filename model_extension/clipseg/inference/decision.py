@@ -72,8 +72,8 @@ def class_values(
 
     The class with the best score wins (see `clipseg.language.logic`); of equal scores that of the
     first class. It has to be above one half, which is to say above its threshold, and not below
-    the best score of the background prompts. Where all are single phrases of one threshold, probabilities
-    are compared themselves: scores would have the same order, but for their rounding.
+    the best score of the background prompts. Where all are single phrases of one threshold,
+    probabilities are compared themselves: scores would have the same order, but for rounding.
 
     Parameters
     ----------
