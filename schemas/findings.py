@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Finding", "Report", "Severity", "printable"]
+__all__ = ["Collector", "Finding", "Report", "Rule", "Severity", "printable"]
+
+EXAMPLES_PER_RULE = 20
+"""A rule that is broken in ten thousand places is shown with this many, then counted."""
 
 
 class Severity(str, Enum):
@@ -24,6 +27,24 @@ class Severity(str, Enum):
     def __str__(self) -> str:
         """Return the bare word, on every Python version."""
         return str(self.value)
+
+
+class Rule(NamedTuple):
+    """Why something is worth a word.
+
+    Parameters
+    ----------
+    severity : Severity
+        How much it matters.
+    reason : str
+        One line: what goes wrong.
+    source : str
+        Where that is known from, or that it is this project's choice.
+    """
+
+    severity: Severity
+    reason: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,69 @@ class Report:
             )
         )
         return "\n".join([*(finding.to_text() for finding in self.findings), counts])
+
+
+class Collector:
+    """Gathers findings: a table of rules goes in, an ordered `Report` of bounded length comes out.
+
+    Parameters
+    ----------
+    rules : mapping
+        Rule id to rule: gives each finding its severity.
+    file : str
+        Where findings are that name no file of their own.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], file: str = "") -> None:
+        self.file = file
+        self._rules = rules
+        self._findings: dict[Finding, None] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(
+        self,
+        rule: str,
+        message: str,
+        remedy: str,
+        file: str = "",
+        line: int | None = None,
+        column: int | None = None,
+        *,
+        pointer: str = "",
+    ) -> None:
+        """Note that a rule is broken at a place; the same is noted once only."""
+        severity = self._rules[rule].severity
+        file = file or self.file
+        self.note(Finding(severity, rule, message, remedy, file, pointer, line, column))
+
+    def note(self, finding: Finding) -> None:
+        """Take a finding that was made elsewhere."""
+        if finding in self._findings:
+            return
+        count = self._counts[finding.rule] = self._counts.get(finding.rule, 0) + 1
+        if count <= EXAMPLES_PER_RULE:
+            self._findings[finding] = None
+
+    def broke(self, *rules: str) -> bool:
+        """Tell whether any of these rules was broken so far."""
+        return any(rule in self._counts for rule in rules)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any rule of severity error was broken so far."""
+        return any(finding.severity is Severity.ERROR for finding in self._findings)
+
+    def report(self) -> Report:
+        """Return the findings file by file, in the order of the text."""
+        order = {file: i for i, file in enumerate(dict.fromkeys(f.file for f in self._findings))}
+        found = sorted(self._findings, key=lambda f: (order[f.file], f.line or 0, f.column or 0))
+        severities = {finding.rule: finding.severity for finding in found}
+        for rule, count in self._counts.items():
+            if count > EXAMPLES_PER_RULE:
+                more = f"{count - EXAMPLES_PER_RULE} more places break this rule"
+                remedy = "Mend those above first, then validate again."
+                found.append(Finding(severities[rule], rule, more, remedy, self.file))
+        return Report(tuple(found))
 
 
 def printable(text: str) -> str:

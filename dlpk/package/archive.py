@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 from schemas.findings import Report
 
+from ..findings import Collector
 from . import zip_data as zipdata
 from .emd_place import MAX_EMD, check_emd_place, report_large_emd, root_emds
 from .names import (
@@ -25,7 +26,7 @@ from .names import (
     split_name,
     windows_key,
 )
-from .rules import Collector
+from .rules import collector
 from .zip_reader import ENCRYPTED, Entry, read_directory
 
 __all__ = [
@@ -64,7 +65,7 @@ def check_container(path: str | os.PathLike[str], *, deep: bool = False) -> Repo
     Report
         Findings whose rules are explained in `dlpk.package.rules.RULES`.
     """
-    findings = Collector(Path(path).name)
+    findings = collector(Path(path).name)
     handle = open_archive(Path(path), findings)
     if handle is not None:
         with handle:
@@ -88,7 +89,7 @@ def peek_emd(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
     tuple of str and bytes, or None
         Name and content of the first .emd file at the root, if it can be read at all.
     """
-    findings = Collector(Path(path).name)
+    findings = collector(Path(path).name)
     handle = open_archive(Path(path), findings)
     if handle is None:
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ..findings import Collector
 from .names import is_junk, plural, shown, shown_size
-from .rules import Collector
 
 __all__ = ["MAX_EMD", "check_emd_place", "listed", "report_large_emd", "root_emds"]
 

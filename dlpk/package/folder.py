@@ -9,10 +9,11 @@ from pathlib import Path
 
 from schemas.findings import Report
 
+from ..findings import Collector
 from .archive import report_missing, report_unreadable
 from .emd_place import MAX_EMD, check_emd_place, report_large_emd
 from .names import check_equal, check_junk, check_parts, is_junk, package_name, place, shown
-from .rules import Collector
+from .rules import collector
 from .zip_reader import MAX_ENTRIES
 
 __all__ = ["check_folder", "is_inside", "walk"]
@@ -34,7 +35,7 @@ def check_folder(path: str | os.PathLike[str]) -> Report:
         Findings whose rules are explained in `dlpk.package.rules.RULES`.
     """
     root = Path(path)
-    findings = Collector(root.name or str(root))
+    findings = collector(root.name or str(root))
     try:
         mode = os.stat(root).st_mode
     except (FileNotFoundError, NotADirectoryError):

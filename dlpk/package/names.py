@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.findings import printable
 
-from .rules import Collector
+from ..findings import Collector
 
 __all__ = [
     "check_equal",

@@ -15,6 +15,7 @@ from schemas.encoding import decode
 from schemas.findings import Finding, Report
 
 from ..errors import PackageError
+from ..findings import Collector
 from .archive import (
     check_container,
     inspect_archive,
@@ -28,7 +29,7 @@ from .folder import check_folder, walk
 from .names import package_name, shown
 from .package import Package
 from .references import resolve
-from .rules import RULES, Collector, Rule
+from .rules import RULES, Rule, collector
 from .unpack import remove_folder, unpack_entries
 
 __all__ = [
@@ -91,7 +92,7 @@ def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[P
     elif path.suffix.lower() == ".emd":
         yield _open_emd(given, path)
     else:
-        findings = Collector(path.name)
+        findings = collector(path.name)
         handle = open_archive(Path(given), findings)
         if handle is None:
             raise _refusal(given, findings.report())
@@ -148,7 +149,7 @@ def _make_room(path: Path, workspace: Path | None) -> tuple[Path, Path]:
 
 
 def _open_folder(given: str, path: Path) -> Package:
-    findings = Collector(path.name)
+    findings = collector(path.name)
     try:
         names = sorted(name for name in os.listdir(path) if os.path.isfile(path / name))
     except OSError as error:
@@ -166,7 +167,7 @@ def _open_folder(given: str, path: Path) -> Package:
 
 
 def _open_emd(given: str, path: Path) -> Package:
-    findings = Collector(path.name)
+    findings = collector(path.name)
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
@@ -179,7 +180,7 @@ def _open_emd(given: str, path: Path) -> Package:
         report_missing(Path(given), findings)
     except (OSError, ValueError) as error:
         report_unreadable(Path(given), error, findings)
-    if findings.failed:
+    if findings.has_errors:
         raise _refusal(given, findings.report())
     return _load(given, "emd", path.parent, path, path.stem, findings.report())
 
@@ -193,7 +194,7 @@ def _load(
     report: Report,
     archive: Path | None = None,
 ) -> Package:
-    findings = Collector(emd_path.name)
+    findings = collector(emd_path.name)
     data = b""
     try:
         with open(emd_path, "rb") as file:
@@ -202,7 +203,7 @@ def _load(
         report_unreadable(emd_path, error, findings)
     if len(data) > MAX_EMD:
         report_large_emd(emd_path.name, os.path.getsize(emd_path), findings)
-    if findings.failed:
+    if findings.has_errors:
         raise _refusal(given, findings.report())
     text = decode(data, lambda text: parse_emd(text)[0] is not None).text
     emd = _parse(given, text, emd_path.name)

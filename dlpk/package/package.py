@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.findings import Report
+from schemas.positions import Positions, locate
 
 from .folder import walk
 from .names import is_junk
-from .rules import Collector
+from .rules import collector
 
 __all__ = ["Package"]
 
@@ -56,6 +57,15 @@ class Package:
     archive: Path | None = field(default=None, repr=False)
 
     @cached_property
+    def positions(self) -> Positions:
+        """Line and column of every value of the EMD, by JSON pointer."""
+        return locate(self.emd_text)
+
+    def place(self, pointer: str) -> tuple[str, int | None, int | None]:
+        """Return file, line and column of a value of the EMD, or of the nearest one around it."""
+        return (self.emd_path.name if self.emd_path else "", *self.positions.nearest(pointer))
+
+    @cached_property
     def sha256(self) -> str | None:
         """SHA-256 in hexadecimal that tells this package from others; computed when asked for.
 
@@ -79,7 +89,7 @@ def _hash_file(path: Path) -> bytes:
 
 
 def _hash_folder(root: Path) -> str | None:
-    findings = Collector(root.name)
+    findings = collector(root.name)
     lines = []
     try:
         for path, status in walk(root, findings):
@@ -92,7 +102,7 @@ def _hash_folder(root: Path) -> str | None:
                 lines.append((name, b"file", _hash_file(root / path)))
     except OSError:
         return None
-    if findings.failed:
+    if findings.has_errors:
         return None
     digest = hashlib.sha256()
     for line in sorted(lines):

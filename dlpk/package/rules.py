@@ -1,15 +1,10 @@
-"""The rules that a package's container is judged by, and a collector of what broke them."""
+"""The rules that a package's container is judged by."""
 
 from __future__ import annotations
 
-from schemas.emd.rules import Rule
-from schemas.findings import Finding, Report, Severity
+from ..findings import Collector, Rule, Severity
 
-__all__ = ["RULES", "Collector", "Rule"]
-
-EXAMPLES_PER_RULE = 20
-"""A rule broken by ten thousand entries is shown with this many, then counted."""
-
+__all__ = ["RULES", "Rule", "collector"]
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -125,49 +120,6 @@ RULES: dict[str, Rule] = {
 }
 
 
-class Collector:
-    """Gathers findings by rule id; repeated ones are shown a few times and then counted.
-
-    Parameters
-    ----------
-    file
-        Name of the package's file or folder: the place of what concerns no entry of it.
-    """
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._findings: list[Finding] = []
-        self._counts: dict[str, int] = {}
-
-    def add(self, rule: str, message: str, remedy: str, file: str = "") -> None:
-        """Note that `rule` is broken in `file`; the severity comes from the table."""
-        count = self._counts[rule] = self._counts.get(rule, 0) + 1
-        if count <= EXAMPLES_PER_RULE:
-            self._findings.append(_finding(rule, message, remedy, file or self._file))
-
-    def broke(self, *rules: str) -> bool:
-        """Tell whether any of `rules` was broken so far."""
-        return any(rule in self._counts for rule in rules)
-
-    @property
-    def failed(self) -> bool:
-        """Whether any rule of severity error was broken so far."""
-        return any(RULES[rule].severity is Severity.ERROR for rule in self._counts)
-
-    def report(self) -> Report:
-        """Return everything found so far."""
-        more = [
-            _finding(
-                rule,
-                f"and {count - EXAMPLES_PER_RULE} more of the same",
-                "See those listed above.",
-                self._file,
-            )
-            for rule, count in self._counts.items()
-            if count > EXAMPLES_PER_RULE
-        ]
-        return Report(tuple(self._findings + more))
-
-
-def _finding(rule: str, message: str, remedy: str, file: str) -> Finding:
-    return Finding(RULES[rule].severity, rule, message, remedy, file)
+def collector(file: str) -> Collector:
+    """Return a collector of what breaks these rules in the package or file of this name."""
+    return Collector(RULES, file)

@@ -15,9 +15,9 @@ import zlib
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 
+from ..findings import Collector
 from .formats import HEAD, recognise
 from .names import place, plural, shown, shown_size, split_name
-from .rules import Collector
 
 __all__ = ["MAX_ENTRIES", "Entry", "read_directory"]
 

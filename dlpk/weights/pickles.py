@@ -15,7 +15,7 @@ from schemas.findings import Severity
 
 from ..lint.collector import Collector
 from ..package.names import plural
-from ..package.rules import Collector as ContainerCollector
+from ..package.rules import collector as container_findings
 from ..package.zip_data import STORED, EntryError, unpack
 from ..package.zip_reader import ENCRYPTED, Entry, read_directory
 from .opcodes import Global, Pickles, Window, read_pickles
@@ -283,7 +283,7 @@ def check_torch_zip(path: Path, name: str, findings: Collector) -> None:
     findings : Collector
         Takes the findings.
     """
-    faults = ContainerCollector(path.name)
+    faults = container_findings(path.name)
     with path.open("rb") as file:
         entries = read_directory(file, faults)
         if entries is None:

@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from ..findings import Severity
+from ..findings import Rule, Severity
 
 __all__ = ["RULES", "Rule"]
-
-
-class Rule(NamedTuple):
-    """Why something is worth a word.
-
-    Parameters
-    ----------
-    severity : Severity
-        How much it matters.
-    reason : str
-        One line: what goes wrong.
-    source : str
-        Where that is known from, or that it is this project's choice.
-    """
-
-    severity: Severity
-    reason: str
-    source: str
 
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE

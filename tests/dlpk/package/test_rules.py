@@ -15,8 +15,7 @@ from dlpk.package import zip_reader as zipread
 from dlpk.package.formats import HEAD, recognise
 from dlpk.package.names import shown, unpacked_length, windows_key
 from dlpk.package.open import RULES, check_container, check_folder, open_package
-from dlpk.package.rules import EXAMPLES_PER_RULE
-from schemas.findings import Severity
+from schemas.findings import EXAMPLES_PER_RULE, Severity
 from tests.support.packages import EMD, FILES, make_folder, make_zip, rules
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dlpk.package import archive as container_check
 from dlpk.package.open import check_container, open_package
-from dlpk.package.rules import Collector
+from dlpk.package.rules import collector
 from dlpk.package.zip_data import unpack
 from dlpk.package.zip_reader import read_directory
 from tests.support.packages import FILES, contents, make_folder, make_zip, rules
@@ -41,11 +41,11 @@ def test_directory_equals_that_of_zipfile(
             archive.writestr(name, data)
         theirs = archive.infolist()
     handle = BytesIO(prefix + stream.getvalue())
-    findings = Collector("Model.dlpk")
+    findings = collector("Model.dlpk")
     ours = read_directory(handle, findings)
     if b"PK\5\6" in comment:
         return
-    assert ours is not None and not findings.failed
+    assert ours is not None and not findings.has_errors
     assert findings.broke("container/leading-data") == bool(prefix)
     assert [e.name for e in ours] == [info.filename for info in theirs]
     for entry, info in zip(ours, theirs):
