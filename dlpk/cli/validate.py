@@ -1,80 +1,88 @@
-"""The command validate, which runs none of a package's code unless told to."""
+"""The command `dlpk validate`, which runs none of a package's code unless told to."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from typing import Any, Final
+from collections.abc import Mapping
+
+import click
 
 from schemas.findings import Report
 
-from .classify import add_run, isolated, run_report
+from . import options
 
-EXIT_FINE: Final = 0
-EXIT_FINDINGS: Final = 1
-
-_LEVELS: Final = ("error", "warning", "note")
+LEVELS = ("error", "warning", "note")
 
 
-def add_validate(commands: Any) -> None:
-    """Add the command ``validate``."""
-    validate = commands.add_parser(
-        "validate",
-        help="find everything wrong with a package",
-        description="Judge a package, folder or model definition. Runs its code only with --run. "
-        "Exit code 0: nothing at or above the level of --fail-on, 1: something, 2: wrong usage.",
-    )
-    validate.set_defaults(run=_validate, parser=validate)
-    validate.add_argument(
-        "package", metavar="PACKAGE|FOLDER|EMD", help=".dlpk, folder, .emd or JSON text"
-    )
-    form = validate.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the report as JSON")
-    form.add_argument(
-        "--sarif", action="store_true", help="print the report as SARIF 2.1.0, for code scanning"
-    )
-    validate.add_argument(
-        "--fail-on",
-        choices=_LEVELS,
-        default="error",
-        help="the least severity that makes the exit code 1 (default %(default)s)",
-    )
-    add_run(validate)
+@click.command()
+@click.argument("package", metavar="PACKAGE")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--sarif", is_flag=True, help="Print it as SARIF 2.1.0, for code scanning.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(LEVELS),
+    default="error",
+    show_default=True,
+    help="The least severity that makes the exit code 1.",
+)
+@click.option(
+    "--run",
+    "run_function",
+    is_flag=True,
+    help="Run the function too: phases, purity, seams, NoData, memory, golden chips. The options "
+    "that follow are for this.",
+)
+@click.option("--raster", metavar="RASTER", help="Run on this instead of an artificial raster.")
+@options.arguments
+@click.option(
+    "--blocks",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Blocks that the look for growing memory takes.",
+)
+@options.device
+@options.isolate
+def validate(
+    package: str,
+    as_json: bool,
+    sarif: bool,
+    fail_on: str,
+    run_function: bool,
+    raster: str | None,
+    arguments: Mapping[str, str],
+    blocks: int,
+    device: str,
+) -> int:
+    """Find everything wrong with a package.
 
-
-def _validate(options: argparse.Namespace) -> int:
-    return isolated(_validate_here, options)
-
-
-def _validate_here(options: argparse.Namespace) -> int:
+    PACKAGE is a .dlpk, a folder, an .emd or a model definition as JSON text. Runs its code only
+    with --run. Exit code 0: nothing at or above the level of --fail-on, 1: something, 2: wrong
+    usage.
+    """
+    if as_json and sarif:
+        raise click.UsageError("--json and --sarif exclude each other.")
     from ..validation.validate import validate
 
-    report = validate(options.package)
-    if options.run_function:
-        report += run_report(options)
-    print(_written(report, options))
-    return EXIT_FINDINGS if fails(report, options.fail_on) else EXIT_FINE
+    report = validate(package)
+    if run_function:
+        from ..testing.behaviour import check_run
+
+        report += check_run(
+            package, raster=raster, arguments=arguments, device=device, blocks=blocks
+        )
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=2))
+    elif sarif:
+        from ..validation.sarif import to_sarif
+
+        print(json.dumps(to_sarif(report, package), indent=2))
+    else:
+        print(report.to_text())
+    return int(fails(report, fail_on))
 
 
 def fails(report: Report, level: str) -> bool:
-    """Tell whether a report has a finding at or above a level.
-
-    Parameters
-    ----------
-    report : Report
-        The findings.
-    level : {"error", "warning", "note"}
-        The least severity that counts.
-    """
-    counted = _LEVELS[: _LEVELS.index(level) + 1]
+    """Whether a report has a finding at or above a level."""
+    counted = LEVELS[: LEVELS.index(level) + 1]
     return any(finding.severity.value in counted for finding in report)
-
-
-def _written(report: Report, options: argparse.Namespace) -> str:
-    if options.json:
-        return json.dumps(report.to_dict(), indent=2)
-    if options.sarif:
-        from ..validation.sarif import to_sarif
-
-        return json.dumps(to_sarif(report, options.package), indent=2)
-    return report.to_text()

@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+def _assignments(context: Any, option: Any, words: tuple[str, ...]) -> dict[str, str]:
+    if not words:
+        return {}
+    from ..harness.arguments import parse_assignments
+
+    return parse_assignments(words)
+
+
+arguments = click.option(
+    "--arg",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_assignments,
+    help="An argument of the function, such as threshold=0.4; may be repeated.",
+)
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+prompt = click.option("--prompt", help="What to look for, separated by commas (text_prompt).")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+
+
+def isolate(run: Command) -> Command:
+    """Give a command the option ``--isolate``."""
+
+    @click.option(
+        "--isolate",
+        is_flag=True,
+        help="In a process without network, the package read-only (Linux).",
+    )
+    @wraps(run)
+    def command(isolate: bool, **options: Any) -> Any:
+        if not isolate:
+            return run(**options)
+        from ..harness.isolation import run_isolated
+
+        words = click.get_current_context().obj
+        return run_isolated([word for word in words if word != "--isolate"])
+
+    return command
