@@ -138,7 +138,8 @@ def classify(
         stack.enter_context(surroundings(opened, say or print_message, device=number, bare=bare))
         stack.enter_context(block_cache())
         run = Run.start(opened, source, given, number, chosen)
-        gdal.SetCacheMax(cache_bytes(source, run.configuration))
+        asked, both = run.configuration, 2 * run.configuration.padding
+        gdal.SetCacheMax(cache_bytes(source, asked.tx + both, asked.ty + both))
         journal = None
         if resume:
             journal = stack.enter_context(closing(open_journal(target, run, names, cog=cog)))

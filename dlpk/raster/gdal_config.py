@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from osgeo import gdal
 
-from ..harness.answers import Configuration
 from .dataset import Raster
 
 # The block cache of GDAL in bytes.
@@ -32,15 +31,15 @@ def block_cache() -> Iterator[None]:
         gdal.SetCacheMax(before)
 
 
-def cache_bytes(raster: Raster, wanted: Configuration) -> int:
-    """What reading and writing blocks needs, and no more.
+def cache_bytes(raster: Raster, width: int, height: int) -> int:
+    """What reading blocks of so many pixels needs, and no more.
 
     Where the file is stored in strips that is a row of blocks: each strip is decoded once then,
     not once per block. Tiles of the result never wait in the cache.
     """
     side = raster.dataset.GetRasterBand(1).GetBlockSize()
-    columns = min(raster.dataset.RasterXSize, wanted.tx + 2 * wanted.padding + 2 * side[0])
-    rows = wanted.ty + 2 * wanted.padding + 2 * side[1]
+    columns = min(raster.dataset.RasterXSize, width + 2 * side[0])
+    rows = height + 2 * side[1]
     needed = columns * rows * (raster.dataset.RasterCount + 1) * raster.dtype.itemsize
     return int(min(LARGEST_CACHE, max(SMALLEST_CACHE, needed)))
 

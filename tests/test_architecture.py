@@ -1,0 +1,44 @@
+"""The house's rules: which folder may import which, and how large modules and folders grow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter import cli
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("schemas", "builder", "dlpk", "model_extension")
+MAX_LINES, MAX_MODULES = 400, 19
+
+
+def test_imports_go_one_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """The contracts in pyproject.toml are kept."""
+    config = str(ROOT / "pyproject.toml")
+    assert cli.lint_imports(config, no_cache=True) == 0, capsys.readouterr().out
+
+
+IMPORTED = """
+import sys
+import dlpk.validation.validate
+print(*({"numpy", "torch", "osgeo", "matplotlib", "transformers"} & set(sys.modules)))
+"""
+
+
+def test_validation_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_and_folders_stay_small(package: str) -> None:
+    modules = list((ROOT / package).rglob("*.py"))
+    long = [m for m in modules if len(m.read_text("utf-8").splitlines()) > MAX_LINES]
+    assert not long, "split these modules"
+    folders = {module.parent for module in modules}
+    crowded = [f for f in folders if len(set(f.glob("*.py")) - {f / "__init__.py"}) > MAX_MODULES]
+    assert not crowded, "give some of these folders' modules a folder of their own"
