@@ -9,7 +9,7 @@ from .emd.rules import RULES, Rule
 from .emd.validate import parse_emd, validate_emd
 from .errors import DlpkError
 from .findings import Finding, Report, Severity
-from .manifest import validate_manifest
+from .manifest import validate_golden, validate_manifest
 from .positions import locate
 from .violations import SCHEMAS, load_schema
 
@@ -25,5 +25,6 @@ __all__ = [
     "locate",
     "parse_emd",
     "validate_emd",
+    "validate_golden",
     "validate_manifest",
 ]

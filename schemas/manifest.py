@@ -1,4 +1,4 @@
-"""Validate the manifest of a package: format, provenance, licences, checksums."""
+"""Validate what a built package says of itself: its manifest, and its golden chips."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from .json_text import read_json
 from .positions import Lines, Positions
 from .violations import report_violations
 
-__all__ = ["validate_manifest"]
+__all__ = ["validate_golden", "validate_manifest"]
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 100
+REMEDY = "Build the package again instead of editing what was built."
 
 
 def validate_manifest(source: bytes | str, file: str = "manifest.json") -> Report:
@@ -35,20 +36,41 @@ def validate_manifest(source: bytes | str, file: str = "manifest.json") -> Repor
         All findings in the order of the file; whether the listed files are there and have these
         checksums is not looked at. Nothing is ever raised for what `source` contains.
     """
+    return _validate(source, "manifest", file)
+
+
+def validate_golden(source: bytes | str, file: str = "golden/golden.json") -> Report:
+    """Find everything that is wrong with the description of golden chips.
+
+    Parameters
+    ----------
+    source : bytes or str
+        Content of golden.json.
+    file : str
+        Its name, for the report.
+
+    Returns
+    -------
+    Report
+        All findings in the order of the file; the arrays beside it are not looked at. Nothing is
+        ever raised for what `source` contains.
+    """
+    return _validate(source, "golden", file)
+
+
+def _validate(source: bytes | str, schema: str, file: str) -> Report:
     if len(source) > MAX_CHARACTERS:
         collector = Collector(file, Lines(""))
-        collector.add(
-            "manifest/not-json", "the manifest is larger than 32 MiB", "Build the package again."
-        )
+        collector.add(f"{schema}/not-json", f"{file} is larger than 32 MiB", REMEDY)
         return collector.report()
     decoded = Decoded(source, "utf-8") if isinstance(source, str) else decode(bytes(source), _plain)
     document = _parse(decoded.text)
     lines = Lines(decoded.text)
     collector = Collector(file, lines, Positions(lines, document))
-    _report_text(decoded, document, collector)
+    _report_text(decoded, document, schema, collector)
     if document.complete:
-        report_violations(document.value, "manifest", "manifest", collector)
-        if isinstance(document.value, dict):
+        report_violations(document.value, schema, schema, collector)
+        if schema == "manifest" and isinstance(document.value, dict):
             _check_files(document.value.get("files"), collector)
     return collector.report()
 
@@ -61,32 +83,31 @@ def _plain(text: str) -> bool:
     return not _parse(text).mistakes
 
 
-def _report_text(decoded: Decoded, document: JsonText, collector: Collector) -> None:
-    remedy = "Build the package again instead of editing the manifest."
+def _report_text(decoded: Decoded, document: JsonText, schema: str, collector: Collector) -> None:
     if decoded.wide or decoded.mark or decoded.bad is not None:
         collector.add(
-            "manifest/not-json",
-            "the manifest is not plain UTF-8",
-            remedy,
+            f"{schema}/not-json",
+            "the text is not plain UTF-8",
+            REMEDY,
             offset=decoded.bad or 0,
         )
     for mistake in document.mistakes:
         collector.add(
-            "manifest/not-json",
+            f"{schema}/not-json",
             f"not JSON: {mistake.message}",
             mistake.remedy,
             offset=mistake.offset,
         )
     for place in (document.too_deep, document.too_many):
         if place is not None:
-            collector.add("manifest/not-json", "no manifest is like this", remedy, offset=place)
+            collector.add(f"{schema}/not-json", "no such file is like this", REMEDY, offset=place)
     for mark in (*document.not_finite, *document.surrogates):
-        collector.add("manifest/not-json", f"{mark.text} is not JSON", remedy, offset=mark.offset)
+        collector.add(f"{schema}/not-json", f"{mark.text} is not JSON", REMEDY, offset=mark.offset)
     for duplicate in document.duplicates:
         collector.add(
-            "manifest/duplicate-key",
+            f"{schema}/duplicate-key",
             f"the key {quoted(duplicate.key)} stands {len(duplicate.offsets)} times in one object",
-            remedy,
+            REMEDY,
             child(duplicate.container.pointer(), duplicate.key),
             offset=duplicate.offsets[-1],
         )

@@ -20,6 +20,7 @@ SCHEMAS: dict[str, str] = {
     "emd": "emd.schema.json",
     "emd-package": "emd-package.schema.json",
     "manifest": "manifest.schema.json",
+    "golden": "golden.schema.json",
 }
 """Names of the schemas and their files."""
 
@@ -54,7 +55,7 @@ def load_schema(name: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    name : {"emd", "emd-package", "manifest"}
+    name : {"emd", "emd-package", "manifest", "golden"}
         Which one.
 
     Returns

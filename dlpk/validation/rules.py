@@ -87,6 +87,7 @@ GROUPS: Final = {
     "versions": "Python and library versions",
     "weights": "The weights",
     "manifest": "The manifest of packages built by `dlpk build`",
+    "golden": "The golden chips of packages that test themselves",
     "run": "What running the package shows (`--run`)",
 }
 """Heading of each group of rules, by the first part of their names."""

@@ -184,4 +184,10 @@ RULES: dict[str, Rule] = {
     "manifest/unsafe-path": Rule(_E, "A listed file must lie inside the package.", _PROFILE),
     "manifest/lists-itself": Rule(_E, "No file can hold its own checksum.", _PROFILE),
     "manifest/case-collision": Rule(_E, "On Windows one file overwrites the other.", _WINDOWS),
+    # The golden chips.
+    "golden/not-json": Rule(_E, "The golden chips cannot be read.", _PROFILE),
+    "golden/wrong-type": Rule(_E, "The value is not of the kind the format asks for.", _PROFILE),
+    "golden/wrong-value": Rule(_E, "The format does not allow the value.", _PROFILE),
+    "golden/missing-key": Rule(_E, "The format asks for the key.", _PROFILE),
+    "golden/duplicate-key": Rule(_E, "Which of two equal keys counts is not defined.", _PROFILE),
 }

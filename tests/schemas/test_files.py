@@ -100,6 +100,8 @@ def test_examples_are_silent_under_the_rules_as_well():
         assert list(report) == []
     for example in schemas.load_schema("manifest")["examples"]:
         assert list(schemas.validate_manifest(json.dumps(example))) == []
+    for example in schemas.load_schema("golden")["examples"]:
+        assert list(schemas.validate_golden(json.dumps(example))) == []
 
 
 def test_unknown_keys_are_allowed_in_every_object_of_the_general_schema():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import load_schema, validate_manifest
+from schemas import load_schema, validate_golden, validate_manifest
 
 GOOD = {
     "format": 1,
@@ -20,7 +20,7 @@ GOOD = {
         "source": "CIDAS/clipseg-rd64-refined",
         "revision": "0" * 40,
         "kind": "hub",
-        "inputs": {"model.safetensors": "a" * 64},
+        "files": {"model.safetensors": "a" * 64},
         "note": "more is allowed",
     },
     "licences": [
@@ -66,7 +66,7 @@ def test_each_required_key_is_missed(key):
         (["name"], "", "manifest/wrong-value"),
         (["precision"], "fp8", "manifest/wrong-value"),
         (["weights"], "somewhere", "manifest/wrong-type"),
-        (["weights", "inputs"], {"a": "b" * 63}, "manifest/wrong-value"),
+        (["weights", "files"], {"a": "not a hash at all"}, "manifest/wrong-value"),
         (["licences"], [], "manifest/wrong-value"),
         (["licences", 0, "licence"], None, "manifest/missing-key"),
         (["files"], {}, "manifest/wrong-value"),
@@ -135,3 +135,29 @@ def test_any_bytes_give_a_report(data):
 def test_any_value_under_a_key_gives_a_report(key, value):
     report = validate_manifest(json.dumps({**GOOD, key: value}))
     report.to_text().encode("utf-8")
+
+
+GOLDEN = load_schema("golden")["examples"]
+
+
+@pytest.mark.parametrize("golden", GOLDEN)
+def test_good_golden_chips_are_silent(golden):
+    assert list(validate_golden(json.dumps(golden))) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("inputs", "../inputs.npy", "golden/wrong-value"),
+        ("arguments", {"threshold": 0.5}, "golden/wrong-type"),
+        ("answers", 1, "golden/wrong-type"),
+        ("answers", None, "golden/missing-key"),
+        ("tolerance", -1, "golden/wrong-value"),
+        ("tile_size", None, "golden/missing-key"),
+    ],
+)
+def test_wrong_golden_chips_are_found(key, value, rule):
+    golden = {k: v for k, v in {**GOLDEN[0], key: value}.items() if v is not None}
+    report = validate_golden(json.dumps(golden))
+    assert {finding.rule for finding in report} == {rule}
+    assert report.findings[0].file == "golden/golden.json"

@@ -60,7 +60,7 @@ def test_every_rule_for_definitions_has_a_sample():
 
 def test_rules_are_documented():
     for rule, (severity, reason, source) in RULES.items():
-        assert re.fullmatch(r"(emd|manifest)/[a-z0-9]+(-[a-z0-9]+)*", rule)
+        assert re.fullmatch(r"(emd|manifest|golden)/[a-z0-9]+(-[a-z0-9]+)*", rule)
         assert isinstance(severity, Severity)
         assert reason.endswith(".")
         assert "\n" not in reason
