@@ -17,7 +17,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def staged(out: Path) -> Iterator[tuple[Path, Path]]:
-    """Names for a package's folder and for the finished file, which replaces `out` in the end.
+    """A folder to work in and the name of the finished file, which replaces `out` in the end.
 
     Parameters
     ----------
@@ -26,8 +26,9 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
 
     Yields
     ------
-    package, finished : Path
-        In a hidden folder beside `out` that is removed in any case; neither exists yet.
+    folder, finished : Path
+        In a hidden folder beside `out` that is removed in any case. `folder` is empty, `finished`
+        is to be written.
 
     Raises
     ------
@@ -39,6 +40,7 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
         # A short prefix: the file's own name may be as long as names can be.
         staging = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=out.parent))
         finished = staging / "finished.dlpk"
+        (staging / "package").mkdir()
         yield staging / "package", finished
         os.replace(finished, out)
     except OSError as error:
