@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +55,9 @@ class Built:
     notes: tuple[str, ...]
 
 
-def pack(out: str | Path, fill: Callable[[Path], Contents]) -> Built:
+def pack(
+    out: str | Path, fill: Callable[[Path], Contents], inputs: Iterable[str | Path] = ()
+) -> Built:
     """Write a package.
 
     Parameters
@@ -65,6 +67,8 @@ def pack(out: str | Path, fill: Callable[[Path], Contents]) -> Built:
     fill : callable
         Takes an empty folder beside `out` for files that are made on the way, and returns what
         the package is to hold.
+    inputs : iterable of path
+        What `fill` reads, which `out` must not be, as it must be none of the package's files.
 
     Returns
     -------
@@ -75,9 +79,10 @@ def pack(out: str | Path, fill: Callable[[Path], Contents]) -> Built:
     BuildError
         Says what is wrong and what to do; nothing is left behind.
     """
-    out = check_target(Path(out))
+    out = check_target(Path(out), inputs)
     with staged(out) as (folder, finished):
         contents = fill(folder)
+        check_target(out, contents.files.values())
         files = {name: path for name, path in contents.files.items() if name != MANIFEST_FILE}
         manifest = manifest_bytes(files, contents.record)
         report = validate_manifest(manifest, file=MANIFEST_FILE)

@@ -6,11 +6,12 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import BuildError
+from .target import check_targets
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -50,24 +51,17 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def check_target(out: Path) -> Path:
+def check_target(out: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> Path:
     """Check that a package can be written, before anything is computed.
 
     Raises
     ------
-    BuildError
-        Says what is in the way.
+    BuildError, OutputError
+        Says what is in the way; see `builder.target.check_targets`.
     """
     if out.suffix.lower() != ".dlpk":
         raise BuildError(f"{out} does not end in .dlpk, which ArcGIS knows packages by")
-    if out.is_dir():
-        raise BuildError(f"{out} is a folder: name a file")
-    if not out.parent.is_dir():
-        raise BuildError(f"the folder {out.parent} does not exist: make it first")
-    if not os.access(out.parent, os.W_OK | os.X_OK):
-        raise BuildError(
-            f"the folder {out.parent} cannot be written to: choose another, or ask its owner"
-        )
+    check_targets([out], inputs)
     return out
 
 

@@ -123,7 +123,8 @@ def build(
     )
     out = Path(out)
     try:
-        return pack(out, partial(_fill, options, options.title(out), options.stem(out)))
+        fill = partial(_fill, options, options.title(out), options.stem(out))
+        return pack(out, fill, options.local_files())
     except CLIPSegError as error:
         raise BuildError(str(error)) from error
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from builder.target import check_folder, make_folder, replacing
+
 from ..classification.session import Run
 from ..errors import ContractError, DlpkError, IsolationError, OutputError
 from ..harness.devices import device_number
@@ -24,6 +26,7 @@ from ..raster.dataset import Raster
 from .golden import Golden, read_golden
 from .synthetic import write_raster
 
+ARRAYS_FILE, RESULT_FILE = "produced.npy", "result.json"
 PASSED, FAILED, DOES_NOT_RUN, UNTESTED = "passed", "failed", "does-not-run", "untested"
 
 
@@ -148,13 +151,16 @@ def golden_test(
             opened = package
             if not isinstance(opened, Package):
                 opened = stack.enter_context(open_package(opened))
+            if folder is not None:
+                root = opened.archive or opened.root
+                check_folder(folder, (ARRAYS_FILE, RESULT_FILE), [root] if root else [])
             golden = read_golden(opened)
             if golden is None:
                 return GoldenResult(name, UNTESTED, "it carries no golden chips")
             stack.enter_context(surroundings(opened, say or print_message, device=number))
             produced = produce(opened, golden.inputs, golden.arguments, number)
             chips = compare(golden, produced)
-        except IsolationError:
+        except (IsolationError, OutputError):
             raise
         except DlpkError as error:
             return GoldenResult(name, DOES_NOT_RUN, str(error))
@@ -248,13 +254,11 @@ def compare(golden: Golden, produced: np.ndarray) -> Sequence[ChipResult]:
 
 
 def _kept(result: GoldenResult, produced: np.ndarray, folder: Path) -> GoldenResult:
-    path = folder / "produced.npy"
+    path = folder / ARRAYS_FILE
     kept = replace(result, kept=str(path))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(path, produced)
-        text = json.dumps(kept.to_dict(), indent=2)
-        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"the produced arrays cannot be kept in {folder}: {error}") from error
+    make_folder(folder)
+    with replacing(path) as file:
+        np.save(file, produced)
+    with replacing(folder / RESULT_FILE) as file:
+        file.write_text(json.dumps(kept.to_dict(), indent=2) + "\n", encoding="utf-8")
     return kept

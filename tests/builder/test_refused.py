@@ -15,6 +15,7 @@ from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import save_file
 
 from builder import BuildError, build
+from schemas.errors import DlpkError
 from tests.support import built_packages, random_package
 from tests.support.built_packages import read_emd
 
@@ -56,10 +57,10 @@ def test_targets(pristine: Path, out: Path, tmp_path: Path) -> None:
     for target, words in (
         (out.with_suffix(".zip"), "does not end in .dlpk"),
         (out.with_suffix(""), "does not end in .dlpk"),
-        (folder, "is a folder: name a file"),
+        (folder, "is a folder; name an ordinary file"),
         (tmp_path / "nowhere" / "x.dlpk", "does not exist: make it first"),
     ):
-        with pytest.raises(BuildError, match=words.replace(".", r"\.")):
+        with pytest.raises(DlpkError, match=words.replace(".", r"\.")):
             build(target, weights=str(pristine))
     assert list(folder.iterdir()) == []
 
