@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.errors import OutputError
+
 from .errors import BuildError
 from .target import check_targets
 
@@ -56,12 +58,15 @@ def check_target(out: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> Pa
 
     Raises
     ------
-    BuildError, OutputError
+    BuildError
         Says what is in the way; see `builder.target.check_targets`.
     """
     if out.suffix.lower() != ".dlpk":
         raise BuildError(f"{out} does not end in .dlpk, which ArcGIS knows packages by")
-    check_targets([out], inputs)
+    try:
+        check_targets([out], inputs)
+    except OutputError as error:
+        raise BuildError(str(error)) from error
     return out
 
 

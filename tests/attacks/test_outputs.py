@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from osgeo import gdal
 
-from builder import build
+from builder import BuildError, build
 from dlpk.cli.main import main
-from dlpk.errors import OutputError
 from dlpk.raster.files import files_of
 from tests.support.runs import make_package, make_raster
 
@@ -140,10 +139,10 @@ def test_build(place: Path) -> None:
     Path("weights").mkdir()
     Path("weights/model.safetensors").write_text("weights")
     os.link("weights/model.safetensors", "o.dlpk")
-    with pytest.raises(OutputError, match=READ):
+    with pytest.raises(BuildError, match=READ):
         build("o.dlpk", weights="weights")
     os.mkfifo("p.dlpk")
-    with pytest.raises(OutputError, match="is a pipe"):
+    with pytest.raises(BuildError, match="is a pipe"):
         build("p.dlpk", weights="mini")
 
 

@@ -62,7 +62,7 @@ def test_read_only_folder(pristine: Path, out: Path) -> None:
         )
     finally:
         out.parent.chmod(0o755)
-    assert "OutputError" in done.stdout and "cannot be written to" in done.stdout, done.stderr
+    assert "BuildError" in done.stdout and "cannot be written to" in done.stdout, done.stderr
     assert out.read_bytes() == b"old"
     assert os.listdir(out.parent) == [out.name]
 

@@ -15,7 +15,6 @@ from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import save_file
 
 from builder import BuildError, build
-from schemas.errors import DlpkError
 from tests.support import built_packages, random_package
 from tests.support.built_packages import read_emd
 
@@ -60,7 +59,7 @@ def test_targets(pristine: Path, out: Path, tmp_path: Path) -> None:
         (folder, "is a folder; name an ordinary file"),
         (tmp_path / "nowhere" / "x.dlpk", "does not exist: make it first"),
     ):
-        with pytest.raises(DlpkError, match=words.replace(".", r"\.")):
+        with pytest.raises(BuildError, match=words.replace(".", r"\.")):
             build(target, weights=str(pristine))
     assert list(folder.iterdir()) == []
 
