@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from schemas.manifest import our_manifest
+
 from .errors import BuildError
 from .licences import Licence
 
@@ -79,23 +81,14 @@ def read_record(folder: Path, name: str, licence: str | None = None) -> dict[str
     path = folder / MANIFEST_FILE
     record: dict[str, Any] = {"name": name, "weights": {"source": "local folder", "kind": "folder"}}
     if path.is_file():
-        record = package_manifest(path.read_bytes())
-        if not record:
+        ours = our_manifest(path.read_bytes())
+        if ours is None:
             raise BuildError(
                 f"{path} is not a manifest of ours, and a package has one under that name: give "
                 "the file another name"
             )
+        record |= ours
     if licence or "licences" not in record:
         whole = Licence("the whole package", licence or "not stated", "its author")
         record["licences"] = [whole.to_dict()]
     return record
-
-
-def package_manifest(content: bytes) -> dict[str, Any]:
-    """A manifest of ours, known by its format; empty for files of others and damaged ones."""
-    try:
-        manifest = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    ours = isinstance(manifest, dict) and {"format", "created_by", "files"} <= set(manifest)
-    return manifest if ours else {}

@@ -23,6 +23,7 @@ COMMANDS = (
     "calibrate",
     "classify",
     "inspect",
+    "pack",
     "replay",
     "test",
     "validate",
