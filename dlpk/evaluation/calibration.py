@@ -244,7 +244,7 @@ def write_thresholds(package: str | Path, out: str | Path, thresholds: Mapping[s
 
     target = Path(out)
     with open_package(package) as opened:
-        if "CLIPSeg" not in opened.emd or opened.root is None or opened.emd_path is None:
+        if not opened.is_clipseg or opened.root is None or opened.emd_path is None:
             raise TruthError(
                 f"{package} was not built by this project: it has no place for thresholds"
             )

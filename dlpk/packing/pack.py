@@ -101,4 +101,4 @@ def pack(
             files.update(files_below(staging))
         return Contents(files, record, tuple(finding.to_text() for finding in report.warnings))
 
-    return write_package(out, fill)
+    return write_package(out, fill, [] if golden is None else [golden])
