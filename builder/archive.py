@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import BuildError
@@ -41,22 +40,12 @@ def timestamp() -> tuple[int, int, int, int, int, int]:
     return min(max(moment, EARLIEST), LATEST)
 
 
-def files_below(folder: Path) -> dict[str, Path]:
-    """All files below a folder, by their path with forward slashes; what Python cached is not."""
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-
-
-def write_zip(files: Mapping[str, Path], target: Path) -> None:
-    """Write a zip.
+def write_zip(folder: Path, target: Path) -> None:
+    """Zip the contents of a folder, without the folder itself.
 
     Parameters
     ----------
-    files : mapping
-        Name in the zip to file.
+    folder : Path
     target : Path
         File to write.
 
@@ -66,9 +55,10 @@ def write_zip(files: Mapping[str, Path], target: Path) -> None:
         See `timestamp`.
     """
     moment = timestamp()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name, path in sorted(files.items()):
-            entry = zipfile.ZipInfo(name, moment)
+        for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), moment)
             entry.create_system = 3  # Unix, on whatever system this runs
             entry.external_attr = 0o100644 << 16
             entry.file_size = path.stat().st_size

@@ -1,9 +1,8 @@
-"""JSON files: those beside weights, and the model definition of a package."""
+"""Reading the JSON files of a folder of weights."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SourceError(f"{path} must hold a JSON object")
     return content
-
-
-def emd_bytes(definition: Mapping[str, Any]) -> bytes:
-    """The EMD as a file: indented, ASCII, since ArcGIS reads it in the platform's encoding."""
-    return (json.dumps(definition, indent=4) + "\n").encode("ascii")

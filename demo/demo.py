@@ -12,7 +12,9 @@ from pathlib import Path
 
 import dlpk
 from dlpk.classification.examples import from_windows, parse_window
-from dlpk.evaluation.metrics import score
+from dlpk.evaluation.files import write_report
+from dlpk.evaluation.rasters import Options, evaluate_raster
+from dlpk.evaluation.report_text import to_text
 from dlpk.output.quicklook import draw
 from dlpk.raster.dataset import Raster
 
@@ -56,9 +58,9 @@ def main(folder: Path) -> int:
     values = {entry.name: (entry.value, TRUE_VALUES[entry.name]) for entry in classified.legend}
     print("\nAgreement with the reference (water: MNDWI > 0; vegetation: NDVI > 0.5),")
     print("on blocks of the scene that the weights were not trained on:\n")
-    print(f"{'prompt':12} {'IoU':>6} {'precision':>10} {'recall':>7}")
-    for line in score(result, REFERENCE, values):
-        print(f"{line.name:12} {line.iou:6.3f} {line.precision:10.3f} {line.recall:7.3f}")
+    agreement = evaluate_raster(result, REFERENCE, Options(classes=values, image=SCENE))
+    print(to_text(agreement))
+    print(f"\nreport      {write_report(agreement, folder / 'report.html')}\n")
 
     richer = dlpk.classify(
         package,
@@ -70,7 +72,7 @@ def main(folder: Path) -> int:
     )
     title = "Miniature CLIPSeg (for demonstration): an expression, and a wood as image prompt"
     picture = draw(Raster(SCENE), richer.path, richer.legend, folder / "prompts.png", title=title)
-    print(f"\nclassified  {SCENE} for {EXPRESSION!r} and {WOOD!r}")
+    print(f"classified  {SCENE} for {EXPRESSION!r} and {WOOD!r}")
     print(f"drew        {picture}")
     return 0
 

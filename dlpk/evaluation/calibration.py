@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
-from builder.target import replacing
-
 from ..classification.api import classify
 from ..errors import TruthError
 from ..output.geotiff import check_png
 from ..package.open import open_package
-from .labels import UNLABELLED, open_truth
+from .counts import IGNORED
+from .grids import Grid
+from .labels import open_truth
 
 # Probabilities are counted in steps of a five-hundredth.
 STEPS = 500
@@ -138,11 +138,11 @@ def calibrate(
         classes = [str(dataset.GetRasterBand(number).GetDescription()) for number in count]
         if not all(classes):
             raise TruthError(f"the package {package} does not name the bands of its probabilities")
-        labels = open_truth(truth, dataset, classes, folder, field)
+        labels = open_truth(truth, Grid.of(dataset), classes, folder, field=field)
         counts = np.zeros((2, len(classes), STEPS + 1), np.int64)
         for row in range(0, dataset.RasterYSize, ROWS):
             window = (0, row, dataset.RasterXSize, min(ROWS, dataset.RasterYSize - row))
-            _count(dataset, labels.read(*window), window, counts)
+            _count(dataset, labels.read(window), window, counts)
         measure = IOU if beta is None else f"F-beta with beta {beta:g}"
         curves = [_curve(name, counts[0, i], counts[1, i], beta) for i, name in enumerate(classes)]
         return Calibration(tuple(curve for curve in curves if curve.pixels), measure)
@@ -151,7 +151,7 @@ def calibrate(
 def _count(
     dataset: Any, labels: np.ndarray, window: tuple[int, int, int, int], counts: np.ndarray
 ) -> None:
-    labelled = labels != UNLABELLED
+    labelled = labels != IGNORED
     for index in range(dataset.RasterCount):
         band = dataset.GetRasterBand(index + 1)
         valid = labelled & (band.GetMaskBand().ReadAsArray(*window) > 0)
@@ -213,8 +213,10 @@ def draw_curves(calibration: Calibration, out: str | Path) -> Path:
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(target) as drawn:
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        drawn = Path(folder) / "curves.png"
         figure.savefig(drawn, format="png", metadata={"Software": None})
+        drawn.replace(target)
     return target
 
 
@@ -244,7 +246,7 @@ def write_thresholds(package: str | Path, out: str | Path, thresholds: Mapping[s
 
     target = Path(out)
     with open_package(package) as opened:
-        if not opened.is_clipseg or opened.root is None or opened.emd_path is None:
+        if "CLIPSeg" not in opened.emd or opened.root is None or opened.emd_path is None:
             raise TruthError(
                 f"{package} was not built by this project: it has no place for thresholds"
             )

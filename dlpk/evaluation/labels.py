@@ -1,165 +1,221 @@
-"""Labels to compare with: polygons or a raster, brought onto the grid of a result."""
+"""Truth to compare with: polygons or a raster, on the grid of a result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from osgeo import gdal, ogr
+from osgeo import gdal, ogr, osr
 
 from ..errors import TruthError
 from ..raster.vectors import LIKELY_FIELDS, field_names, likely_field, placed
+from .counts import IGNORED
+from .grids import NOTHING, ClassRaster, Grid, class_names, on_grid, values_of
 
 gdal.UseExceptions()
 ogr.UseExceptions()
 
-# Pixel values of labels on the grid; classes have 1, 2, …
-UNLABELLED, OTHER = 0, 255
-# Labels for what is none of the classes.
-NOTHING = ("background", "other", "nothing", "none")
+# What pixels outside of all polygons are.
+OUTSIDE = ("auto", "background", "unknown")
 
 
-@dataclass(frozen=True)
-class Truth:
-    """Labels on the grid of a raster.
+def open_labels(path: str | Path) -> Any:
+    """Open labels, whether raster or vector.
 
-    Parameters
-    ----------
-    dataset : gdal.Dataset
-        uint8: 0 not labelled, 1 … a class, 255 labelled as none of them.
+    Raises
+    ------
+    TruthError
+        They cannot be opened.
     """
-
-    dataset: Any
-
-    def read(self, column: int, row: int, width: int, height: int) -> np.ndarray:
-        """Labels of a window, uint8, shape (rows, columns)."""
-        return np.asarray(self.dataset.GetRasterBand(1).ReadAsArray(column, row, width, height))
+    try:
+        return gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_RASTER)
+    except RuntimeError as error:
+        raise TruthError(f"the labels {path} cannot be opened: {error}") from error
 
 
 def open_truth(
-    labels: str | Path, like: Any, classes: Sequence[str], folder: Path, field: str | None = None
-) -> Truth:
-    """Bring labels onto the grid of a raster.
-
-    Polygons that say what they are mark pixels of a class. Are there polygons of several classes,
-    or some called "other", then pixels outside of all polygons are unknown; is there one class
-    alone, they count as not being it.
+    path: str | Path,
+    grid: Grid,
+    classes: Sequence[str],
+    folder: Path,
+    *,
+    field: str | None = None,
+    outside: str = OUTSIDE[0],
+    values: Mapping[int, int] | None = None,
+) -> ClassRaster:
+    """Bring labels onto a grid.
 
     Parameters
     ----------
-    labels : path
+    path : path
         Any vector file GDAL reads with a field that names the class, or a raster with values 1, 2,
         … in the order of the classes (or whose categories are named like them).
-    like : gdal.Dataset
-        The raster.
+    grid : Grid
     classes : sequence of str
-        Class names, in the order of the bands.
+        Class names; the first is class 1.
     folder : Path
         For temporary files.
     field : str, optional
         Field with the class names; by default one that is called like it.
+    outside : str
+        What pixels outside of all polygons are: ``background``, ``unknown``, or ``auto``: unknown
+        where there are polygons of several classes, or some of something else; background where
+        there is one class alone.
+    values : mapping, optional
+        Values of a raster to classes.
 
     Returns
     -------
-    Truth
+    ClassRaster
 
     Raises
     ------
     TruthError
         The labels cannot be opened, or name none of the classes.
     """
-    try:
-        source = gdal.OpenEx(str(labels), gdal.OF_VECTOR | gdal.OF_RASTER)
-    except RuntimeError as error:
-        raise TruthError(f"the labels {labels} cannot be opened: {error}") from error
-    target = gdal.GetDriverByName("GTiff").Create(
-        str(folder / "truth.tif"),
-        like.RasterXSize,
-        like.RasterYSize,
-        1,
-        gdal.GDT_Byte,
-        ["TILED=YES", "COMPRESS=DEFLATE", "SPARSE_OK=TRUE", "BIGTIFF=IF_SAFER"],
-    )
-    target.SetGeoTransform(like.GetGeoTransform())
-    target.SetProjection(like.GetProjection())
+    if outside not in OUTSIDE:
+        raise TruthError(f"outside is {outside!r}; it must be one of {', '.join(OUTSIDE)}")
+    source = open_labels(path)
     if source.RasterCount:
-        _from_raster(source, target, classes, labels)
-    else:
-        _from_polygons(source, target, classes, labels, field)
-    target.FlushCache()
-    return Truth(target)
-
-
-def _from_raster(source: Any, target: Any, classes: Sequence[str], labels: str | Path) -> None:
-    size = (target.RasterXSize, target.RasterYSize)
-    if (source.RasterXSize, source.RasterYSize) != size:
-        transform = target.GetGeoTransform()
-        right, bottom = transform[0] + size[0] * transform[1], transform[3] + size[1] * transform[5]
-        source = gdal.Warp(
-            "",
-            source,
-            format="VRT",
-            outputBounds=(transform[0], bottom, right, transform[3]),
-            width=size[0],
-            height=size[1],
-            dstSRS=target.GetProjection(),
-            resampleAlg="near",
-        )
-    band = source.GetRasterBand(1)
-    values = _class_values(band, classes)
-    found = 0
-    for row in range(0, size[1], 512):
-        rows = min(512, size[1] - row)
-        given = band.ReadAsArray(0, row, size[0], rows)
-        valid = band.GetMaskBand().ReadAsArray(0, row, size[0], rows) > 0
-        made = np.where(valid, OTHER, UNLABELLED).astype(np.uint8)
-        for number, value in enumerate(values, 1):
-            made[valid & (given == value)] = number
-        found += int(((made != OTHER) & (made != UNLABELLED)).sum())
-        target.GetRasterBand(1).WriteArray(made, 0, row)
-    if not found:
-        raise TruthError(
-            f"the labels {labels} hold none of the classes {', '.join(classes)} (values "
-            f"{', '.join(map(str, values))})"
-        )
-
-
-def _class_values(band: Any, classes: Sequence[str]) -> list[int]:
-    band.GetMetadata()  # has GDAL 3.6 read the file beside a TIFF, which holds the names
-    names = [str(name).casefold() for name in band.GetCategoryNames() or ()]
-    if all(name.casefold() in names for name in classes):
-        return [names.index(name.casefold()) for name in classes]
-    return list(range(1, len(classes) + 1))
-
-
-def _from_polygons(
-    source: Any, target: Any, classes: Sequence[str], labels: str | Path, field: str | None
-) -> None:
+        chosen = values or _class_values(source, classes)
+        truth = ClassRaster(on_grid(source, grid, str(path), "near"), chosen)
+        _check_found(truth, grid, classes, path)
+        return truth
     layer = source.GetLayer(0)
-    chosen = _field(layer, labels, field, classes)
-    given = _labels(layer, chosen, classes, labels)
+    chosen_field = _field(layer, path, field, classes)
+    given = _labels(layer, chosen_field, classes, path)
     known = {name.casefold(): number for number, name in enumerate(classes, 1)}
     used = {known[label] for label in given if label in known}
     if not used:
         raise TruthError(
-            f"the labels {labels} name none of the classes {', '.join(classes)}; they name: "
+            f"the labels {path} name none of the classes {', '.join(classes)}; they name: "
             f"{', '.join(sorted(given)) or 'nothing'}"
         )
-    alone = len(used) == 1 and not given - set(known)
-    band = target.GetRasterBand(1)
-    band.Fill(OTHER if alone else UNLABELLED)
-    in_memory = _with_values(layer, target, chosen, known)
-    gdal.RasterizeLayer(target, [1], in_memory.GetLayer(0), options=["ATTRIBUTE=value"])
+    if outside == "auto":
+        alone = len(used) == 1 and not given - set(known)
+        outside = "background" if alone else "unknown"
+    target = burnt(
+        layer,
+        chosen_field,
+        known,
+        grid,
+        folder / "truth.tif",
+        fill=0 if outside == "background" else IGNORED,
+    )
+    return ClassRaster(target, {**{i: i for i in range(1, len(classes) + 1)}, IGNORED: IGNORED})
 
 
-def _field(layer: Any, labels: str | Path, field: str | None, classes: Sequence[str]) -> str | None:
+def open_regions(
+    path: str | Path, field: str, grid: Grid, folder: Path
+) -> tuple[Any, tuple[str, ...]]:
+    """Polygons as numbers on a grid, one per value of a field.
+
+    Returns
+    -------
+    dataset : gdal.Dataset
+        uint16: region number from 0; 65535 is outside of all.
+    names : tuple of str
+        Of the regions, in order.
+
+    Raises
+    ------
+    TruthError
+        It is not a vector file with that field.
+    """
+    source = open_labels(path)
+    if source.RasterCount:
+        raise TruthError(f"{path} is a raster, and regions are polygons: name a vector file")
+    layer = source.GetLayer(0)
+    _field(layer, path, field, ())
+    given = sorted({_text(feature, field) for feature in layer})
+    layer.ResetReading()
+    numbers = {name.casefold(): number for number, name in enumerate(given)}
+    target = burnt(
+        layer, field, numbers, grid, folder / "regions.tif", fill=65535, kind=gdal.GDT_UInt16
+    )
+    return target, tuple(given)
+
+
+def burnt(
+    layer: Any,
+    field: str | None,
+    numbers: Mapping[str, int],
+    grid: Grid,
+    out: Path,
+    *,
+    fill: int,
+    kind: int = gdal.GDT_Byte,
+) -> Any:
+    """Burn polygons into a raster: the number of each by the text of a field, 0 for other texts.
+
+    Parameters
+    ----------
+    layer : ogr.Layer
+    field : str or None
+        None: every polygon is number 1.
+    numbers : mapping
+        Case-folded text to number.
+    grid : Grid
+    out : Path
+        File to make.
+    fill : int
+        Where no polygon lies.
+    kind : int
+        GDAL's type of the pixels.
+
+    Returns
+    -------
+    gdal.Dataset
+    """
+    options = ["TILED=YES", "COMPRESS=LZW", "BIGTIFF=IF_SAFER"]
+    driver = gdal.GetDriverByName("GTiff")
+    target = driver.Create(str(out), grid.width, grid.height, 1, kind, options)
+    target.SetGeoTransform(grid.transform)
+    target.SetProjection(grid.projection)
+    target.GetRasterBand(1).Fill(fill)
+    system = osr.SpatialReference(grid.projection) if grid.projection else None
+    if system is not None:
+        system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    memory = ogr.GetDriverByName("Memory").CreateDataSource("labels")
+    made = memory.CreateLayer("labels", system, ogr.wkbUnknown)
+    made.CreateField(ogr.FieldDefn("value", ogr.OFTInteger))
+    for feature, geometry in placed(layer, system):
+        copied = ogr.Feature(made.GetLayerDefn())
+        copied.SetGeometry(geometry)
+        number = 1 if field is None else numbers.get(_text(feature, field).casefold(), 0)
+        copied.SetField("value", number)
+        made.CreateFeature(copied)
+    gdal.RasterizeLayer(target, [1], made, options=["ATTRIBUTE=value"])
+    target.FlushCache()
+    return target
+
+
+def _class_values(source: Any, classes: Sequence[str]) -> dict[int, int]:
+    names = {name.casefold(): value for value, name in class_names(source).items()}
+    if all(name.casefold() in names for name in classes):
+        return {names[name.casefold()]: number for number, name in enumerate(classes, 1)}
+    return {number: number for number in range(1, len(classes) + 1)}
+
+
+def _check_found(truth: ClassRaster, grid: Grid, classes: Sequence[str], path: str | Path) -> None:
+    for window in grid.blocks(1024):
+        read = truth.read(window)
+        if ((read > 0) & (read != IGNORED)).any():
+            return
+    values = values_of(truth.dataset)
+    raise TruthError(
+        f"the labels {path} hold none of the classes {', '.join(classes)} (values "
+        f"{', '.join(map(str, truth.values))}) where they are compared; they hold "
+        f"{', '.join(map(str, values[:20])) or 'nothing'}"
+    )
+
+
+def _field(layer: Any, path: str | Path, field: str | None, classes: Sequence[str]) -> str | None:
     names = field_names(layer)
     if field is not None:
         if field not in names:
-            raise TruthError(f"{labels} has no field {field!r}; it has: {', '.join(names)}")
+            raise TruthError(f"{path} has no field {field!r}; it has: {', '.join(names)}")
         return field
     likely = likely_field(names)
     if likely is not None:
@@ -167,32 +223,31 @@ def _field(layer: Any, labels: str | Path, field: str | None, classes: Sequence[
     if len(classes) == 1:  # everything that is drawn is the one class
         return None
     raise TruthError(
-        f"{labels} has no field that is called like a class ({', '.join(LIKELY_FIELDS)}): name it "
+        f"{path} has no field that is called like a class ({', '.join(LIKELY_FIELDS)}): name it "
         f"with --field; the fields are: {', '.join(names) or 'none'}"
     )
 
 
-def _labels(layer: Any, field: str | None, classes: Sequence[str], labels: str | Path) -> set[str]:
+def label_names(path: str | Path, field: str | None) -> list[str]:
+    """Names that labels give their classes, without those of what is none; empty if none do."""
+    source = open_labels(path)
+    if source.RasterCount:
+        return list(class_names(source).values())
+    layer = source.GetLayer(0)
+    chosen = _field(layer, path, field, ("",))
+    given = {} if chosen is None else {_text(feature, chosen): None for feature in layer}
+    return sorted(name for name in given if name.casefold() not in NOTHING)
+
+
+def _labels(layer: Any, field: str | None, classes: Sequence[str], path: str | Path) -> set[str]:
     if layer.GetFeatureCount() == 0:
-        raise TruthError(f"the labels {labels} are empty")
+        raise TruthError(f"the labels {path} are empty")
     if field is None:
         return {classes[0].casefold()}
-    found = {str(feature.GetField(field) or "").strip().casefold() for feature in layer}
+    found = {_text(feature, field).casefold() for feature in layer}
     layer.ResetReading()
     return found
 
 
-def _with_values(layer: Any, target: Any, field: str | None, known: dict[str, int]) -> Any:
-    """The polygons in the raster's coordinate system, with the value to burn."""
-    memory = ogr.GetDriverByName("Memory").CreateDataSource("labels")
-    system = target.GetSpatialRef()
-    made = memory.CreateLayer("labels", system, ogr.wkbUnknown)
-    made.CreateField(ogr.FieldDefn("value", ogr.OFTInteger))
-    for feature, geometry in placed(layer, system):
-        label = str(feature.GetField(field) or "").strip().casefold() if field else ""
-        value = 1 if field is None else known.get(label, OTHER)
-        copied = ogr.Feature(made.GetLayerDefn())
-        copied.SetGeometry(geometry)
-        copied.SetField("value", value)
-        made.CreateFeature(copied)
-    return memory
+def _text(feature: Any, field: str) -> str:
+    return str(feature.GetField(field) or "").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from builder.target import replacing
-
+from ..errors import OutputError
 from ..raster.dataset import Raster
 from ..raster.gdal_files import open_raster
 from ..raster.stretch import find_range
@@ -109,10 +109,16 @@ def draw(
 
 
 def _save(figure: Figure, target: Path) -> None:
-    with replacing(target) as beside, warnings.catch_warnings():
-        # Names of classes may be in any script; the font has boxes for some.
-        warnings.simplefilter("ignore")
-        figure.savefig(beside, format="png", metadata={"Software": None})
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dlpk-", dir=target.parent) as folder:
+            beside = Path(folder) / "picture.png"
+            with warnings.catch_warnings():
+                # Names of classes may be in any script; the font has boxes for some.
+                warnings.simplefilter("ignore")
+                figure.savefig(beside, format="png", metadata={"Software": None})
+            beside.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error}") from error
 
 
 def _scene(raster: Raster, rows: int, columns: int) -> np.ndarray:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 MEASURE = """
 import json, sys, threading, time
 import torch
-import builder.clipseg.exact
+import builder.exact
 from builder import build
 
 def own_memory():

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr, osr
+from osgeo import gdal, ogr
 
 import dlpk
 from builder import build
 from dlpk.cli.main import main
-from dlpk.errors import TruthError
 from dlpk.evaluation.calibration import STEPS, _curve, _middle_of_best, calibrate
-from dlpk.evaluation.labels import OTHER, UNLABELLED, open_truth
-from dlpk.evaluation.metrics import score
+from dlpk.evaluation.rasters import Options, evaluate_raster
 
 gdal.UseExceptions()
 ogr.UseExceptions()
-
-
-def like(width: int = 20, height: int = 10) -> gdal.Dataset:
-    dataset = gdal.GetDriverByName("MEM").Create("", width, height, 1, gdal.GDT_Float32)
-    dataset.SetGeoTransform((500000, 10, 0, 4000000, 0, -10))
-    system = osr.SpatialReference()
-    system.ImportFromEPSG(32618)
-    dataset.SetProjection(system.ExportToWkt())
-    return dataset
-
-
-def boxes(
-    path: Path, *entries: tuple[str, tuple[int, int, int, int]], field: str = "class"
-) -> Path:
-    """Polygons around pixels (left, top, right, bottom)."""
-    features = []
-    for name, (left, top, right, bottom) in entries:
-        xs = [500000 + 10 * left, 500000 + 10 * right]
-        ys = [4000000 - 10 * bottom, 4000000 - 10 * top]
-        ring = [[xs[0], ys[0]], [xs[1], ys[0]], [xs[1], ys[1]], [xs[0], ys[1]], [xs[0], ys[0]]]
-        geometry = {"type": "Polygon", "coordinates": [ring]}
-        features.append({"type": "Feature", "properties": {field: name}, "geometry": geometry})
-    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}}
-    path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
-    return path
 
 
 def test_curve_by_hand() -> None:
@@ -66,59 +38,6 @@ def test_curve_by_hand() -> None:
 def test_middle_of_equally_good() -> None:
     assert _middle_of_best(np.array([0, 1, 3, 3, 3, 1])) == 3
     assert _middle_of_best(np.array([2, 2, 0])) == 0
-
-
-def test_one_class_alone_labels_everything(tmp_path: Path) -> None:
-    labels = boxes(tmp_path / "l.geojson", ("water", (2, 1, 6, 4)))
-    read = open_truth(labels, like(), ["water"], tmp_path).read(0, 0, 20, 10)
-    assert (read[1:4, 2:6] == 1).all()
-    assert (read == 1).sum() == 12
-    assert (read == OTHER).sum() == 200 - 12
-
-
-def test_several_classes_leave_the_rest_unknown(tmp_path: Path) -> None:
-    labels = boxes(
-        tmp_path / "l.geojson",
-        ("Roof", (0, 0, 2, 2)),
-        ("water", (2, 1, 6, 4)),
-        ("other", (10, 5, 12, 7)),
-    )
-    read = open_truth(labels, like(), ["water", "roof"], tmp_path).read(0, 0, 20, 10)
-    assert (read[1:4, 2:6] == 1).all()
-    assert (read[0:2, 0:2] == 2).all()
-    assert (read[5:7, 10:12] == OTHER).all()
-    assert (read == UNLABELLED).sum() == 200 - 12 - 4 - 4
-
-
-def test_raster_labels(tmp_path: Path) -> None:
-    target = like()
-    driver = gdal.GetDriverByName("GTiff")
-    labels = driver.Create(str(tmp_path / "l.tif"), 20, 10, 1, gdal.GDT_Byte)
-    labels.SetGeoTransform(target.GetGeoTransform())
-    values = np.zeros((10, 20), np.uint8)
-    values[2:4, 3:9], values[9, 19], values[0, 0] = 1, 2, 255
-    labels.WriteArray(values)
-    labels.GetRasterBand(1).SetNoDataValue(255)
-    labels = None
-    read = open_truth(tmp_path / "l.tif", target, ["a", "b"], tmp_path).read(0, 0, 20, 10)
-    assert (read[2:4, 3:9] == 1).all()
-    assert read[9, 19] == 2
-    assert read[0, 0] == UNLABELLED
-    assert read[5, 5] == OTHER
-
-
-def test_labels_that_do_not_fit(tmp_path: Path) -> None:
-    labels = boxes(tmp_path / "l.geojson", ("lava", (0, 0, 2, 2)))
-    with pytest.raises(TruthError, match=r"none of the classes water; they name: lava"):
-        open_truth(labels, like(), ["water"], tmp_path)
-    odd = boxes(tmp_path / "o.geojson", ("water", (0, 0, 2, 2)), field="kind")
-    with pytest.raises(TruthError, match=r"no field that is called like a class"):
-        open_truth(odd, like(), ["water", "roof"], tmp_path)
-    assert open_truth(odd, like(), ["water", "roof"], tmp_path, "kind")
-    with pytest.raises(TruthError, match="has no field 'sort'"):
-        open_truth(odd, like(), ["water"], tmp_path, "sort")
-    with pytest.raises(TruthError, match="cannot be opened"):
-        open_truth(tmp_path / "missing.shp", like(), ["water"], tmp_path)
 
 
 ROOT = Path(__file__).parents[3]
@@ -156,7 +75,8 @@ def test_whole_way(corner: tuple[Path, Path, Path], tmp_path: Path) -> None:
         path = tmp_path / f"{name}.tif"
         dlpk.classify(source, scene, path, prompt="water, vegetation", arguments=arguments)
         classes = {"water": (1, 1), "vegetation": (2, 2)}
-        scores[name] = [line.iou for line in score(path, reference, classes)]
+        result = evaluate_raster(path, reference, Options(classes=classes))
+        scores[name] = [row["iou"] for row in result.per_class()[1:]]
     assert sum(scores["calibrated"]) > sum(scores["plain"])
     # Who changes the argument means it, calibrated or not.
     assert sum(scores["changed"]) < sum(scores["plain"])

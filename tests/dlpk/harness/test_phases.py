@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from osgeo import gdal
 
-from dlpk.errors import ContractError, FunctionError, OutputError, RasterError
-from dlpk.evaluation.metrics import score
+from dlpk.errors import ContractError, FunctionError, OutputError
 from dlpk.harness.phases import open_dialog
 from dlpk.output.legend import LegendEntry
 from dlpk.output.quicklook import draw
@@ -112,19 +111,3 @@ def test_picture_of_nothing(tmp_path: Path) -> None:
     draw(raster, empty, [], tmp_path / "p.png")
     with pytest.raises(OutputError, match="does not exist"):
         draw(raster, empty, [], tmp_path / "gone" / "p.png")
-
-
-def test_score(tmp_path: Path) -> None:
-    ours = np.array([[[1, 1, 2, 0], [1, 255, 2, 2]]], np.uint8)
-    theirs = np.array([[[7, 0, 2, 0], [7, 7, 2, 9]]], np.uint8)
-    first = make_raster(tmp_path / "a.tif", ours, nodata=255)
-    second = make_raster(tmp_path / "b.tif", theirs, nodata=9)
-    water, trees, none = score(first, second, {"water": (1, 7), "trees": (2, 2), "no": (5, 5)})
-    assert (water.both, water.either, water.predicted, water.true) == (2, 3, 3, 2)
-    assert (water.iou, water.precision, water.recall) == (2 / 3, 2 / 3, 1)
-    assert trees.iou == 1
-    assert np.isnan(none.iou)
-    with pytest.raises(RasterError, match="same grid"):
-        score(first, make_raster(tmp_path / "c.tif", (1, 3, 3)), {"water": (1, 7)})
-    with pytest.raises(RasterError, match="there is no such file"):
-        score(first, tmp_path / "gone.tif", {})

@@ -1,1 +1,0 @@
-"""Any model's files into a package, checked first."""
