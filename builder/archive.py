@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import BuildError
@@ -40,12 +41,22 @@ def timestamp() -> tuple[int, int, int, int, int, int]:
     return min(max(moment, EARLIEST), LATEST)
 
 
-def write_zip(folder: Path, target: Path) -> None:
-    """Zip the contents of a folder, without the folder itself.
+def files_below(folder: Path) -> dict[str, Path]:
+    """All files below a folder, by their path with forward slashes; what Python cached is not."""
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def write_zip(files: Mapping[str, Path], target: Path) -> None:
+    """Write a zip.
 
     Parameters
     ----------
-    folder : Path
+    files : mapping
+        Name in the zip to file.
     target : Path
         File to write.
 
@@ -55,10 +66,9 @@ def write_zip(folder: Path, target: Path) -> None:
         See `timestamp`.
     """
     moment = timestamp()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), moment)
+        for name, path in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, moment)
             entry.create_system = 3  # Unix, on whatever system this runs
             entry.external_attr = 0o100644 << 16
             entry.file_size = path.stat().st_size

@@ -1,8 +1,9 @@
-"""Reading the JSON files of a folder of weights."""
+"""JSON files: those beside weights, and the model definition of a package."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +27,8 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SourceError(f"{path} must hold a JSON object")
     return content
+
+
+def emd_bytes(definition: Mapping[str, Any]) -> bytes:
+    """The EMD as a file: indented, ASCII, since ArcGIS reads it in the platform's encoding."""
+    return (json.dumps(definition, indent=4) + "\n").encode("ascii")

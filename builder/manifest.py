@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_extension.clipseg.contract.definition import FORMAT
+from schemas.manifest import our_manifest
 
-from .clipseg.provenance import VERSION, Licence
-from .clipseg.sources import Weights
-from .clipseg.tokenizer_files import TokenizerFiles
-from .clipseg.vocabulary import Vocabulary
+from .errors import BuildError
+from .licences import Licence
 
 MANIFEST_FILE = "manifest.json"
+# Of the package format, which `schemas/manifest.schema.json` describes.
+FORMAT = 1
+# As in pyproject.toml: what an installation happens to say must not change a package's bytes.
+VERSION = "0.1.0"
 
 
 def file_hash(path: Path) -> str:
@@ -27,63 +29,15 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def weights_record(
-    source: Weights, vocabulary: Vocabulary | None, tokenizer: TokenizerFiles | None
-) -> dict[str, Any]:
-    """Where weights and vocabulary come from, exactly enough to know them again.
-
-    Parameters
-    ----------
-    source : Weights
-    vocabulary : Vocabulary or None
-        The frozen vocabulary.
-    tokenizer : TokenizerFiles or None
-        The tokenizer that the package holds.
-
-    Returns
-    -------
-    dict
-        Source, revision and the hash of every file that was read. Folders are not named: what
-        they are called says nothing elsewhere, and would change the package's bytes.
-    """
-    files = dict(source.files)
-    if vocabulary is not None:
-        files.update(vocabulary.files)
-    if tokenizer is not None:
-        files.update({path.name: path for path in tokenizer.files})
-    record: dict[str, Any] = {
-        "source": "local folder" if source.kind == "folder" else source.source,
-        "kind": source.kind,
-        "files": {name: file_hash(path) for name, path in files.items()},
-    }
-    if source.revision:
-        record["revision"] = source.revision
-    if vocabulary is not None:
-        record["vocabulary"] = {"names": len(vocabulary.names), "origin": vocabulary.origin}
-    return record
-
-
-def manifest_bytes(
-    package: Path,
-    *,
-    name: str,
-    precision: str,
-    weights: Mapping[str, Any],
-    licences: Sequence[Licence],
-) -> bytes:
+def manifest_bytes(files: Mapping[str, Path], record: Mapping[str, Any]) -> bytes:
     """Compose the manifest.
 
     Parameters
     ----------
-    package : Path
-        Folder with every other file of the package.
-    name : str
-        For people.
-    precision : str
-        ``fp16`` or ``fp32``.
-    weights : mapping
-        From `weights_record`.
-    licences : sequence of Licence
+    files : mapping
+        Every other file of the package, by its path in it.
+    record : mapping
+        What is known of the package: ``name``, ``licences`` and so on.
 
     Returns
     -------
@@ -91,19 +45,50 @@ def manifest_bytes(
         JSON with sorted keys, in ASCII. No date: the same input gives the same bytes on any day.
     """
     manifest = {
+        **record,
         "format": FORMAT,
-        "name": name,
         "created_by": {"name": "dlpk", "version": VERSION},
-        "precision": precision,
-        "weights": weights,
-        "licences": [licence.to_dict() for licence in licences],
         "files": {
-            path.relative_to(package).as_posix(): {
-                "sha256": file_hash(path),
-                "size": path.stat().st_size,
-            }
-            for path in package.rglob("*")
-            if path.is_file()
+            name: {"sha256": file_hash(path), "size": path.stat().st_size}
+            for name, path in files.items()
         },
     }
     return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode("ascii")
+
+
+def read_record(folder: Path, name: str, licence: str | None = None) -> dict[str, Any]:
+    """What is known of the package in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        For people, where the folder has no manifest of ours.
+    licence : str, optional
+        Of the whole package: SPDX identifier or words.
+
+    Returns
+    -------
+    dict
+        From its manifest, if it was built before, so that what it says of weights and licences
+        stays.
+
+    Raises
+    ------
+    BuildError
+        It holds a ``manifest.json`` that is not ours.
+    """
+    path = folder / MANIFEST_FILE
+    record: dict[str, Any] = {"name": name, "weights": {"source": "local folder", "kind": "folder"}}
+    if path.is_file():
+        ours = our_manifest(path.read_bytes())
+        if ours is None:
+            raise BuildError(
+                f"{path} is not a manifest of ours, and a package has one under that name: give "
+                "the file another name"
+            )
+        record |= ours
+    if licence or "licences" not in record:
+        whole = Licence("the whole package", licence or "not stated", "its author")
+        record["licences"] = [whole.to_dict()]
+    return record

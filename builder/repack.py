@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from schemas.emd.validate import validate_emd
 
-from .archive import write_zip
-from .clipseg.emd import emd_bytes
+from .archive import files_below
 from .errors import BuildError
-from .manifest import MANIFEST_FILE, file_hash
-from .staging import check_target, staged
+from .json_files import emd_bytes
+from .manifest import read_record
+from .pack import Contents, pack
 
 
 def repack(
@@ -43,25 +42,14 @@ def repack(
     BuildError
         The new definition is not valid, or the file cannot be written; nothing is left behind.
     """
-    definition = change(json.loads(emd.read_bytes()))
-    content = emd_bytes(definition)
+    content = emd_bytes(change(json.loads(emd.read_bytes())))
     report = validate_emd(content, file=emd.name, profile="package")
     if not report.ok:
         raise BuildError(f"the changed model definition is not valid:\n{report.to_text()}")
-    with staged(check_target(out)) as (copy, finished):
-        shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / emd.name).write_bytes(content)
-        _update_manifest(copy, emd.name)
-        write_zip(copy, finished)
-        return file_hash(finished)
 
+    def fill(folder: Path) -> Contents:
+        (folder / emd.name).write_bytes(content)
+        files = {**files_below(package), emd.name: folder / emd.name}
+        return Contents(files, read_record(package, emd.stem))
 
-def _update_manifest(package: Path, changed: str) -> None:
-    path = package / MANIFEST_FILE
-    if not path.is_file():
-        return
-    manifest = json.loads(path.read_bytes())
-    file = package / changed
-    manifest["files"][changed] = {"sha256": file_hash(file), "size": file.stat().st_size}
-    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-    path.write_bytes(text.encode("ascii"))
+    return pack(out, fill).sha256

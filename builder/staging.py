@@ -6,18 +6,21 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.errors import OutputError
+
 from .errors import BuildError
+from .target import check_targets
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def staged(out: Path) -> Iterator[tuple[Path, Path]]:
-    """Names for a package's folder and for the finished file, which replaces `out` in the end.
+    """A folder to work in and the name of the finished file, which replaces `out` in the end.
 
     Parameters
     ----------
@@ -26,8 +29,9 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
 
     Yields
     ------
-    package, finished : Path
-        In a hidden folder beside `out` that is removed in any case; neither exists yet.
+    folder, finished : Path
+        In a hidden folder beside `out` that is removed in any case. `folder` is empty, `finished`
+        is to be written.
 
     Raises
     ------
@@ -39,6 +43,7 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
         # A short prefix: the file's own name may be as long as names can be.
         staging = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=out.parent))
         finished = staging / "finished.dlpk"
+        (staging / "package").mkdir()
         yield staging / "package", finished
         os.replace(finished, out)
     except OSError as error:
@@ -48,24 +53,20 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def check_target(out: Path) -> Path:
+def check_target(out: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> Path:
     """Check that a package can be written, before anything is computed.
 
     Raises
     ------
     BuildError
-        Says what is in the way.
+        Says what is in the way; see `builder.target.check_targets`.
     """
     if out.suffix.lower() != ".dlpk":
         raise BuildError(f"{out} does not end in .dlpk, which ArcGIS knows packages by")
-    if out.is_dir():
-        raise BuildError(f"{out} is a folder: name a file")
-    if not out.parent.is_dir():
-        raise BuildError(f"the folder {out.parent} does not exist: make it first")
-    if not os.access(out.parent, os.W_OK | os.X_OK):
-        raise BuildError(
-            f"the folder {out.parent} cannot be written to: choose another, or ask its owner"
-        )
+    try:
+        check_targets([out], inputs)
+    except OutputError as error:
+        raise BuildError(str(error)) from error
     return out
 
 

@@ -1,7 +1,8 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
-The functions have the names of the commands: `dlpk.build`, `dlpk.validate`, `dlpk.inspect`,
-`dlpk.classify`, `dlpk.test`, `dlpk.calibrate`. Each imports what it needs when it is first used.
+The functions have the names of the commands: `dlpk.build`, `dlpk.pack`, `dlpk.validate`,
+`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`. Each imports what it needs when it
+is first used.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
     from .classification.api import classify
     from .evaluation.calibration import calibrate
     from .package.inspect import inspect
+    from .packing.pack import pack
     from .testing.golden_test import golden_test as test
     from .validation.validate import validate
 
-__all__ = ["build", "calibrate", "classify", "inspect", "test", "validate"]
+__all__ = ["build", "calibrate", "classify", "inspect", "pack", "test", "validate"]
 _HOMES = {
     "build": ("builder", "build"),
     "calibrate": ("dlpk.evaluation.calibration", "calibrate"),
     "classify": ("dlpk.classification.api", "classify"),
     "inspect": ("dlpk.package.inspect", "inspect"),
+    "pack": ("dlpk.packing.pack", "pack"),
     "test": ("dlpk.testing.golden_test", "golden_test"),
     "validate": ("dlpk.validation.validate", "validate"),
 }

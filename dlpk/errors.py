@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.errors import DlpkError
+from schemas.errors import DlpkError, OutputError
 
 __all__ = [
     "ArgumentsError",
@@ -41,10 +41,6 @@ class ArgumentsError(DlpkError):
 
 class RasterError(DlpkError):
     """The input raster cannot be opened or read, or does not suit the package."""
-
-
-class OutputError(DlpkError):
-    """The result cannot be written."""
 
 
 class IsolationError(DlpkError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from .collector import Collector, child, quoted
@@ -12,12 +13,33 @@ from .json_text import read_json
 from .positions import Lines, Positions
 from .violations import report_violations
 
-__all__ = ["validate_golden", "validate_manifest"]
+__all__ = ["our_manifest", "validate_golden", "validate_manifest"]
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 100
 REMEDY = "Build the package again instead of editing what was built."
+
+
+def our_manifest(content: bytes) -> dict[str, Any] | None:
+    """A manifest of our format, which is how our packages are known.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file ``manifest.json``.
+
+    Returns
+    -------
+    dict or None
+        Empty if it is ours and damaged; None if it is somebody else's.
+    """
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError):
+        return {} if b'"created_by"' in content else None
+    ours = isinstance(manifest, dict) and {"format", "created_by"} <= set(manifest)
+    return manifest if ours else None
 
 
 def validate_manifest(source: bytes | str, file: str = "manifest.json") -> Report:

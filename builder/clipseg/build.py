@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,16 +19,16 @@ from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.tensors import check_tensors, tensor_shapes
 from model_extension.common.errors import CLIPSegError, WeightsError
 from schemas.emd.validate import validate_emd
-from schemas.manifest import validate_manifest
 
-from ..archive import write_zip
+from ..archive import files_below
 from ..errors import BuildError, SourceError
-from ..manifest import MANIFEST_FILE, file_hash, manifest_bytes, weights_record
-from ..staging import check_target, staged
-from .emd import FUNCTION_FILE, WEIGHTS_FILE, emd_bytes, model_definition, network_settings
-from .golden import candidates, proven_precisions, write_golden
+from ..json_files import emd_bytes
+from ..licences import Licence, licences_text
+from ..pack import Built, Contents, pack
+from .emd import FUNCTION_FILE, WEIGHTS_FILE, model_definition, network_settings
+from .golden import add_golden, candidates, proven_precisions
 from .options import PRECISIONS, Options
-from .provenance import CHIPS, Licence, licences_of, licences_text
+from .provenance import CHIPS, licences_of, weights_record
 from .safetensors_writer import total_bytes, write_safetensors
 from .sources import DEFAULT_SOURCE, Weights, open_source
 from .tokenizer_files import TokenizerFiles, read_tokenizer
@@ -43,30 +43,10 @@ MINI_DESCRIPTION = (
     "A miniature of CLIPSeg for demonstration: it knows a few kinds of land cover in Sentinel-2 "
     "and Landsat images and is not meant for real work."
 )
+# In the manifest of packages that this builder made, with this project's function and EMD.
+MODEL = "CLIPSeg"
 # A frozen vocabulary of up to this many prompts is asked for as a whole by default.
 FEW_PROMPTS = 8
-
-
-@dataclass(frozen=True)
-class Built:
-    """A package that was built.
-
-    Parameters
-    ----------
-    path : Path
-        The .dlpk file.
-    sha256 : str
-        Of the file.
-    size : int
-        Bytes.
-    notes : tuple of str
-        What the user should know.
-    """
-
-    path: Path
-    sha256: str
-    size: int
-    notes: tuple[str, ...]
 
 
 def build(
@@ -141,15 +121,12 @@ def build(
         names=names,
         embeddings_tensor=embeddings_tensor,
     )
-    out = check_target(Path(out))
-    with staged(out) as (package, finished):
-        package.mkdir()
-        try:
-            notes = _fill(package, options, options.title(out), options.stem(out))
-        except CLIPSegError as error:
-            raise BuildError(str(error)) from error
-        write_zip(package, finished)
-        return Built(out, file_hash(finished), finished.stat().st_size, notes)
+    out = Path(out)
+    try:
+        fill = partial(_fill, options, options.title(out), options.stem(out))
+        return pack(out, fill, options.local_files())
+    except CLIPSegError as error:
+        raise BuildError(str(error)) from error
 
 
 class _Parts(NamedTuple):
@@ -161,8 +138,8 @@ class _Parts(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _fill(package: Path, options: Options, title: str, stem: str) -> tuple[str, ...]:
-    """Write every file of the package into a folder; returns notes for the user."""
+def _fill(options: Options, title: str, stem: str, package: Path) -> Contents:
+    """Write every file of the package into a folder."""
     # The weights are closed before the network runs: one of the two is in memory, not both.
     parts = _write_parts(package, options, title)
     home = Path(model_extension.__file__).parent
@@ -176,22 +153,22 @@ def _fill(package: Path, options: Options, title: str, stem: str) -> tuple[str, 
     own = parts.definition["CLIPSeg"]
     texts = make_plan(own["Prompt"]).texts if own["Prompt"] else ()
     prompts = candidates(texts, own.get("PromptNames"))
-    golden = write_golden(package, emd.name, prompts, parts.definition["Threshold"])
+    golden = add_golden(package, emd.name, prompts, parts.definition["Threshold"])
     own["Precisions"] = proven_precisions(golden.drift)
-    licences = (*parts.licences, *(CHIPS[chip] for chip in golden.chips))
     emd.write_bytes(emd_bytes(parts.definition))
+    report = validate_emd(emd.read_bytes(), file=emd.name, profile="package")
+    if not report.ok:
+        raise BuildError(f"the package does not pass our own schema:\n{report.to_text()}")
+    licences = (*parts.licences, *(CHIPS[chip] for chip in golden.chips))
     (package / "LICENSES.md").write_bytes(licences_text(licences).encode("utf-8"))
-    (package / MANIFEST_FILE).write_bytes(
-        manifest_bytes(
-            package,
-            name=title,
-            precision=options.precision,
-            weights=parts.record,
-            licences=licences,
-        )
-    )
-    _check_self(emd, package / MANIFEST_FILE)
-    return parts.notes
+    record = {
+        "name": title,
+        "model": MODEL,
+        "precision": options.precision,
+        "weights": parts.record,
+        "licences": [licence.to_dict() for licence in licences],
+    }
+    return Contents(files_below(package), record, parts.notes)
 
 
 def _modules(home: Path, folder: str) -> list[Path]:
@@ -329,10 +306,3 @@ def _write_vocabulary(
     if tokenizer is not None:
         (package / "vocab.json").write_bytes(tokenizer.vocab)
         (package / "merges.txt").write_bytes(tokenizer.merges)
-
-
-def _check_self(emd: Path, manifest: Path) -> None:
-    report = validate_emd(emd.read_bytes(), file=emd.name, profile="package")
-    report += validate_manifest(manifest.read_bytes(), file=manifest.name)
-    if not report.ok:
-        raise BuildError(f"the package does not pass our own schemas:\n{report.to_text()}")

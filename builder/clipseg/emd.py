@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -145,8 +144,3 @@ def model_definition(
         ],
         "CLIPSeg": own,
     }
-
-
-def emd_bytes(definition: Mapping[str, Any]) -> bytes:
-    """The EMD as a file: indented, ASCII, since ArcGIS reads it in the platform's encoding."""
-    return (json.dumps(definition, indent=4) + "\n").encode("ascii")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,8 +12,11 @@ import numpy as np
 
 from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
 from model_extension.clipseg.files.tokenizer import Tokenizer
+from model_extension.clipseg.language.expressions import quoted
 from model_extension.clipseg.language.prompts import fold, match_names
 from model_extension.common.safetensors import SafetensorsFile
+
+from ..golden import FLIPPED_PER_MILLION, write_golden
 
 CHIPS_FILE = Path(__file__).parent / "chips.npy"
 # What each chip shows, in words that a frozen vocabulary may know: three views from above, then
@@ -40,9 +41,7 @@ STEPS = 10_000
 # Allowed difference: this much, or half as much again as what the proven precisions come to.
 TOLERANCE = 0.01
 ROOM = 1.5
-# Pixels per million of a chip that may fall on the other side of the threshold; a precision is
-# proven at half of that, since every device rounds elsewhere.
-FLIPPED_PER_MILLION = 1000
+# Pixels per million of a chip that a proven precision moves across the threshold at most.
 PROVEN = FLIPPED_PER_MILLION / 2
 LOWER_PRECISIONS = ("fp16", "bf16")
 
@@ -137,7 +136,7 @@ def choose(
     return sorted(int(chip) for chip in surest), rows
 
 
-def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> Golden:
+def add_golden(package: Path, emd: str, prompts: Sequence[str], threshold: float) -> Golden:
     """Run the package's network on the chips and store what comes out.
 
     Parameters
@@ -170,23 +169,21 @@ def write_golden(package: Path, emd: str, prompts: Sequence[str], threshold: flo
         found = np.stack(list(_computed(definition, chips, prompts, name)))
         flipped = ((found > threshold) != (expected > threshold)).mean(axis=(1, 2, 3)).max()
         drift[name] = Drift(float(flipped * 1e6), float(np.abs(found - expected).max()))
-    folder = package / "golden"
-    folder.mkdir()
-    _save(folder / "inputs.npy", chips)
-    _save(folder / "probabilities.npy", np.round(expected * STEPS).astype("<u2"))
-    content = {
-        "description": "Run the inputs as single tiles without padding and compare.",
-        "inputs": "inputs.npy",
-        "probabilities": "probabilities.npy",
-        "steps": STEPS,
-        "prompts": prompts,
-        "tile_size": definition.tile_size,
-        "threshold": threshold,
-        "tolerance": tolerance(drift),
-        "flipped_per_million": FLIPPED_PER_MILLION,
-    }
-    text = json.dumps(content, indent=2) + "\n"
-    (folder / "golden.json").write_bytes(text.encode("ascii"))
+    write_golden(
+        package,
+        chips,
+        np.round(expected * STEPS).astype("<u2"),
+        arguments={
+            "text_prompt": ", ".join(map(quoted, prompts)),
+            "return_probability_raster": "True",
+            "tile_size": definition.tile_size,
+            "padding": 0,
+            "batch_size": 1,
+        },
+        threshold=threshold,
+        tolerance=tolerance(drift),
+        steps=STEPS,
+    )
     return Golden(tuple(list(SHOWN)[chip] for chip in some), drift)
 
 
@@ -251,10 +248,3 @@ def _computed(
         # One at a time: the activations of all would take more memory than the weights.
         for chip in chips:
             yield network.probabilities((chip / 255.0 - mean) / std, embeddings)
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    # Not straight into the file: on a full disk numpy would not say what is the matter.
-    content = io.BytesIO()
-    np.save(content, array)
-    path.write_bytes(content.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,13 @@ class Options:
     def shown_description(self, usual: str) -> str:
         """The sentence for people: as given, or the usual one."""
         return plain_text(self.description or "") or usual
+
+    def local_files(self) -> Iterator[Path]:
+        """Files on this machine that may be read; packages beside weights are none of them."""
+        for name in (self.weights, self.clip, self.prompt_embeddings, self.names):
+            path = Path(name or "").expanduser()
+            inside = path.iterdir() if name and path.is_dir() else [path]
+            yield from (file for file in inside if file.suffix.lower() != ".dlpk")
 
     def stem(self, out: Path) -> str:
         """Name of the model definition's file, without extension."""

@@ -1,49 +1,15 @@
-"""Who made what under which licence, contradictions included."""
+"""Where the parts of a package come from and their licences, contradictions included."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Any
 
+from ..licences import Licence
+from ..manifest import file_hash
 from .licence_texts import BSD_3_CLAUSE, MIT
-
-# As in pyproject.toml: what an installation happens to say must not change a package's bytes.
-VERSION = "0.1.0"
-
-
-@dataclass(frozen=True)
-class Licence:
-    """The licence of one part of a package.
-
-    Parameters
-    ----------
-    part : str
-        What it covers.
-    licence : str
-        SPDX identifier, or words where there is none.
-    source : str
-        Who says so.
-    note : str
-        What a user has to know before relying on it.
-    text : str
-        The licence itself, where it has to travel along.
-    """
-
-    part: str
-    licence: str
-    source: str
-    note: str = ""
-    text: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        """The licence as it stands in manifest.json."""
-        return {
-            "part": self.part,
-            "licence": self.licence,
-            "source": self.source,
-            "note": self.note,
-        }
-
+from .sources import Weights
+from .tokenizer_files import TokenizerFiles
+from .vocabulary import Vocabulary
 
 CODE = Licence(
     "raster function and its modules (CLIPSegClassifier.py, clipseg/, common/)",
@@ -141,17 +107,37 @@ def licences_of(kind: str, source: str, *, own_embeddings: bool) -> tuple[Licenc
     return (CODE, *weights, *([EMBEDDINGS] if own_embeddings else []))
 
 
-def licences_text(licences: Iterable[Licence]) -> str:
-    """The licences as a Markdown page for people."""
-    lines = ["# Licences and provenance", ""]
-    for licence in licences:
-        lines += [
-            f"## {licence.part}",
-            "",
-            f"Licence: {licence.licence}  ",
-            f"Source: {licence.source}",
-            "",
-        ]
-        lines += [licence.note, ""] if licence.note else []
-        lines += ["```text", licence.text.strip(), "```", ""] if licence.text else []
-    return "\n".join(lines)
+def weights_record(
+    source: Weights, vocabulary: Vocabulary | None, tokenizer: TokenizerFiles | None
+) -> dict[str, Any]:
+    """Where weights and vocabulary come from, exactly enough to know them again.
+
+    Parameters
+    ----------
+    source : Weights
+    vocabulary : Vocabulary or None
+        The frozen vocabulary.
+    tokenizer : TokenizerFiles or None
+        The tokenizer that the package holds.
+
+    Returns
+    -------
+    dict
+        Source, revision and the hash of every file that was read. Folders are not named: what
+        they are called says nothing elsewhere, and would change the package's bytes.
+    """
+    files = dict(source.files)
+    if vocabulary is not None:
+        files.update(vocabulary.files)
+    if tokenizer is not None:
+        files.update({path.name: path for path in tokenizer.files})
+    record: dict[str, Any] = {
+        "source": "local folder" if source.kind == "folder" else source.source,
+        "kind": source.kind,
+        "files": {name: file_hash(path) for name, path in files.items()},
+    }
+    if source.revision:
+        record["revision"] = source.revision
+    if vocabulary is not None:
+        record["vocabulary"] = {"names": len(vocabulary.names), "origin": vocabulary.origin}
+    return record

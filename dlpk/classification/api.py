@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from osgeo import gdal
 
+from builder.target import check_folder, check_targets
+
 from ..errors import ArgumentsError, DlpkError
 from ..harness.devices import device_number
 from ..harness.environment import Say, print_message, surroundings
 from ..harness.phases import check_tool
+from ..harness.request import CALL_FILES
 from ..harness.settings import Settings
-from ..output.geotiff import check_geotiff
+from ..output.geotiff import check_geotiff, result_files
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from ..raster.extent import Extent
+from ..raster.files import files_of, named_files
 from ..raster.gdal_config import block_cache, cache_bytes, threads
-from ..raster.mosaic import check_not_input, mosaic, mosaic_label
+from ..raster.mosaic import mosaic, mosaic_label
 from .blocks_to_file import open_journal, write_result
 from .examples import Likeness, examples_folder, write_examples
 from .preload import import_ahead
@@ -116,8 +122,12 @@ def classify(
         if not isinstance(opened, Package):
             opened = stack.enter_context(open_package(opened))
         check_tool(opened)
-        for name in names:
-            check_not_input(name, target)
+        inputs = [*files_of(names)]
+        inputs += chain.from_iterable(named_files(str(value)) for value in given.values())
+        inputs += [str(opened.archive or opened.root or os.devnull)]
+        check_targets(result_files(target), inputs)
+        if kept is not None:
+            check_folder(kept, CALL_FILES, inputs)
         described: dict[str, Any] = {
             "path": mosaic(names, stack, chosen.resampling),
             "cell_size": cell_size,

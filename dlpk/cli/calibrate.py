@@ -33,14 +33,17 @@ def calibrate(
     found.
     """
     from builder.staging import check_target
+    from builder.target import check_targets
 
     from ..evaluation.calibration import calibrate, draw_curves, write_thresholds
     from ..output.geotiff import check_png
+    from ..raster.files import files_of
 
     if png:
         check_png(png)
     if write:
         check_target(Path(write))
+    check_targets(filter(None, (png, write)), [package, *files_of([raster, truth])])
     found = calibrate(package, raster, truth, **choices)
     print(found.to_text())
     if png:

@@ -104,6 +104,8 @@ def _classify(
     quiet: bool,
     **choices: Any,
 ) -> None:
+    from builder.target import check_targets
+
     from ..classification.preload import import_ahead
 
     import_ahead(package)  # before the others: GDAL takes its time as well
@@ -113,18 +115,18 @@ def _classify(
     from ..harness.devices import device_number
     from ..harness.environment import print_message, print_warnings
     from ..harness.settings import parse_settings
-    from ..output.geotiff import check_png
+    from ..output.geotiff import check_png, result_files
     from ..package.open import open_package
-    from ..raster.mosaic import check_not_input
+    from ..raster.files import files_of
 
     jobs = _jobs(paths, out, mode, png)
     chosen = parse_settings(parse_assignments(settings))
-    area = parse_extent(extent) if extent else None
+    area = parse_extent(extent) if extent is not None else None
     device_number(choices["device"])
-    if png:
-        for name in (*jobs[0][0], jobs[0][1]):
-            check_not_input(name, Path(png))
-        check_png(png)
+    results = [file for _, target in jobs for file in result_files(target)]
+    results += [check_png(png)] if png else []
+    read = [name for names, _ in jobs for name in names]
+    check_targets(results, [package, *files_of([*read, like_layer] if like_layer else read)])
     with open_package(package) as opened:
         for rasters, target in jobs:
             try:

@@ -24,6 +24,7 @@ COMMANDS = (
     "classify",
     "evaluate",
     "inspect",
+    "pack",
     "replay",
     "test",
     "validate",

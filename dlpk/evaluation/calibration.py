@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
+from builder.target import replacing
+
 from ..classification.api import classify
 from ..errors import TruthError
 from ..output.geotiff import check_png
@@ -213,10 +215,8 @@ def draw_curves(calibration: Calibration, out: str | Path) -> Path:
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
     axes.legend()
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-        drawn = Path(folder) / "curves.png"
+    with replacing(target) as drawn:
         figure.savefig(drawn, format="png", metadata={"Software": None})
-        drawn.replace(target)
     return target
 
 
@@ -246,7 +246,7 @@ def write_thresholds(package: str | Path, out: str | Path, thresholds: Mapping[s
 
     target = Path(out)
     with open_package(package) as opened:
-        if "CLIPSeg" not in opened.emd or opened.root is None or opened.emd_path is None:
+        if not opened.is_clipseg or opened.root is None or opened.emd_path is None:
             raise TruthError(
                 f"{package} was not built by this project: it has no place for thresholds"
             )

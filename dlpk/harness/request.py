@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError, PackageError
+from builder.target import make_folder, replacing
+
+from ..errors import PackageError
 from .calls import Pixels
 
-CALL_FILE = "call.json"
-PIXELS_FILE = "pixels.npz"
+CALL_FILES = CALL_FILE, PIXELS_FILE = ("call.json", "pixels.npz")
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,11 @@ def save_call(call: Call, folder: Path) -> None:
         parts = block if isinstance(block, tuple) else (block,)
         content["several"][name] = len(parts) if isinstance(block, tuple) else 0
         arrays.update({f"{name}.{index}": part for index, part in enumerate(parts)})
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder / PIXELS_FILE, **arrays)  # type: ignore[arg-type]
-        (folder / CALL_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"the call cannot be kept in {folder}: {error}") from error
+    make_folder(folder)
+    with replacing(folder / PIXELS_FILE) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    with replacing(folder / CALL_FILE) as file:
+        file.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def load_call(folder: Path) -> Call:

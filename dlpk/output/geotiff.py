@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
+from builder.target import check_targets
+
 from ..errors import OutputError
 from ..raster.dataset import Raster
 from ..raster.gdal_config import threads
@@ -42,6 +44,8 @@ LARGEST_TILE = 512
 DEFAULT_TILE = 256
 SMALLEST_OVERVIEW = 256
 SCRATCH_PREFIX = ".dlpk-"
+# What describes a GeoTIFF, beside it.
+SIDECARS = (".aux.xml", ".vat.dbf", ".vat.cpg", ".ovr", ".msk")
 GEOTIFF = ("tif", "tiff")
 # Pixels: to be counted, they are turned into the widest integers.
 COUNTED_AT_ONCE = 1 << 20
@@ -92,7 +96,8 @@ class OutputRaster:
         cog: bool = False,
         scratch: str | None = None,
     ) -> None:
-        self.path = check_output(path)
+        self.path = Path(path)
+        check_targets(result_files(path))
         self.cog = cog
         self.dtype = np.dtype(pixel_type)
         self.nodata = nodata
@@ -251,8 +256,7 @@ class OutputRaster:
     def _publish(self) -> None:
         """Put the files in place, the picture last: whoever sees it sees its legend too."""
         made = sorted(self._folder.iterdir(), key=lambda file: file == self._file)
-        for suffix in (".aux.xml", ".vat.dbf", ".vat.cpg", ".ovr", ".msk"):
-            stale = Path(f"{self.path}{suffix}")  # describes the file that is being replaced
+        for stale in result_files(self.path)[1:]:  # describes the file that is being replaced
             if stale.name not in {file.name for file in made}:
                 stale.unlink(missing_ok=True)
         for file in made:
@@ -277,34 +281,9 @@ class OutputRaster:
             self._discard()
 
 
-def check_output(path: str | Path) -> Path:
-    """Check that a file can be written, before anything is computed.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    OutputError
-        Says what is in the way.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; name a file")
-        if not path.parent.is_dir():
-            raise OutputError(f"the folder {path.parent} does not exist: make it first")
-        path.exists()
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
-        raise OutputError(f"{path} cannot be written: {error}") from error
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"the folder {path.parent} cannot be written to")
-    return path
+def result_files(path: str | Path) -> list[Path]:
+    """A GeoTIFF and the files beside it, all of which are written or removed with it."""
+    return [Path(path), *(Path(f"{path}{suffix}") for suffix in SIDECARS)]
 
 
 def check_geotiff(path: str | Path) -> Path:
@@ -315,7 +294,8 @@ def check_geotiff(path: str | Path) -> Path:
     OutputError
         Says what is in the way.
     """
-    target = check_output(path)
+    target = Path(path)
+    check_targets(result_files(target))
     ending = target.suffix.lower().lstrip(".")
     if ending not in GEOTIFF and ending in _raster_endings():
         raise OutputError(
@@ -333,7 +313,8 @@ def check_png(path: str | Path) -> Path:
     OutputError
         Says what is in the way.
     """
-    target = check_output(path)
+    target = Path(path)
+    check_targets([target])
     if target.suffix.lower() != ".png":
         raise OutputError(f"the picture is a PNG: call it {target.stem}.png, not {target.name}")
     return target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import OutputError
+from builder.target import replacing
+
 from ..raster.dataset import Raster
 from ..raster.gdal_files import open_raster
 from ..raster.stretch import find_range
@@ -109,16 +109,10 @@ def draw(
 
 
 def _save(figure: Figure, target: Path) -> None:
-    try:
-        with tempfile.TemporaryDirectory(prefix=".dlpk-", dir=target.parent) as folder:
-            beside = Path(folder) / "picture.png"
-            with warnings.catch_warnings():
-                # Names of classes may be in any script; the font has boxes for some.
-                warnings.simplefilter("ignore")
-                figure.savefig(beside, format="png", metadata={"Software": None})
-            beside.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error}") from error
+    with replacing(target) as beside, warnings.catch_warnings():
+        # Names of classes may be in any script; the font has boxes for some.
+        warnings.simplefilter("ignore")
+        figure.savefig(beside, format="png", metadata={"Software": None})
 
 
 def _scene(raster: Raster, rows: int, columns: int) -> np.ndarray:

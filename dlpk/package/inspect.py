@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .open import Package, open_package
-
-MANIFEST = "manifest.json"
 
 
 def inspect(source: str | Path) -> dict[str, Any]:
@@ -38,7 +35,7 @@ def _describe(package: Package) -> dict[str, Any]:
     emd = package.emd
     own = emd.get("CLIPSeg") if isinstance(emd.get("CLIPSeg"), dict) else {}
     assert isinstance(own, dict)
-    manifest = _manifest(package)
+    manifest = package.manifest or {}
     return {
         "name": package.name,
         "kind": package.kind,
@@ -70,16 +67,6 @@ def _describe(package: Package) -> dict[str, Any]:
         "licences": manifest.get("licences"),
         "files": _files(package),
     }
-
-
-def _manifest(package: Package) -> dict[str, Any]:
-    if package.root is None:
-        return {}
-    try:
-        content = json.loads((package.root / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _files(package: Package) -> dict[str, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.findings import Report
+from schemas.manifest import our_manifest
 from schemas.positions import Positions, locate
 
 from .folder import walk
@@ -19,6 +20,7 @@ from .rules import collector
 
 __all__ = ["Package"]
 
+MANIFEST: Final = "manifest.json"
 _PIECE: Final = 1024 * 1024
 
 
@@ -64,6 +66,21 @@ class Package:
     def place(self, pointer: str) -> tuple[str, int | None, int | None]:
         """Return file, line and column of a value of the EMD, or of the nearest one around it."""
         return (self.emd_path.name if self.emd_path else "", *self.positions.nearest(pointer))
+
+    @cached_property
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest of a package of ours, empty if damaged; None in packages of others."""
+        if self.root is None or self.kind == "emd":
+            return None
+        try:
+            return our_manifest((self.root / MANIFEST).read_bytes())
+        except OSError:
+            return None
+
+    @property
+    def is_clipseg(self) -> bool:
+        """Whether `dlpk build` made it, with our function and our model definition."""
+        return (self.manifest or {}).get("model") == "CLIPSeg"
 
     @cached_property
     def sha256(self) -> str | None:

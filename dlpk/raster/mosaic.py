@@ -11,7 +11,7 @@ from typing import Any
 
 from osgeo import gdal
 
-from ..errors import ArgumentsError, OutputError, RasterError
+from ..errors import OutputError, RasterError
 from .gdal_files import (
     RESAMPLINGS,
     absolute,
@@ -252,8 +252,6 @@ def item_jobs(names: Sequence[str], folder: Path) -> list[tuple[list[str], str]]
         Two rasters would be written to the same file.
     OutputError
         The folder does not exist.
-    ArgumentsError
-        A result would replace one of the rasters.
     """
     if not folder.is_dir():
         raise OutputError(
@@ -264,25 +262,4 @@ def item_jobs(names: Sequence[str], folder: Path) -> list[tuple[list[str], str]]
     twice = sorted({target for target in targets if targets.count(target) > 1})
     if twice:
         raise RasterError(f"several rasters have the same name, {twice[0]} would be overwritten")
-    for target in targets:
-        for name in names:
-            check_not_input(name, Path(target))
     return jobs
-
-
-def check_not_input(raster: str, target: Path) -> None:
-    """Refuse to replace the input by the output.
-
-    Raises
-    ------
-    ArgumentsError
-        They are the same file.
-    """
-    try:
-        same = target.exists() and Path(raster).exists() and Path(raster).samefile(target)
-    except (OSError, ValueError):  # the raster's name is no path
-        same = False
-    if same:
-        raise ArgumentsError(
-            f"{target} is the raster to classify; name another file for the result"
-        )

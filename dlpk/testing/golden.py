@@ -10,40 +10,39 @@ from typing import Any
 
 import numpy as np
 
+from builder.golden import GOLDEN_FILE, GOLDEN_FOLDER
+
 from ..errors import PackageError
 from ..package.open import Package
 
-FOLDER, FILE = "golden", "golden.json"
 # More than any package needs, and less than would exhaust a machine.
 MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Golden chips.
+    """Golden chips; `schemas/golden.schema.json` says more.
 
     Parameters
     ----------
     inputs : ndarray
-        uint8, shape (chips, bands, tile_size, tile_size).
-    probabilities : ndarray
-        float64 from 0 to 1, shape (chips, prompts, tile_size, tile_size).
-    prompts : tuple of str
-    tile_size : int
-        In pixels.
-    threshold : float
-        At which flipped pixels are counted.
+        Shape (chips, bands, rows, columns).
+    expected : ndarray
+        float64, shape (chips, bands of the result, rows, columns).
+    arguments : mapping
+        Of the function, by name.
+    threshold : float or None
+        At which flipped pixels of probabilities are counted; None: pixels that differ are.
     tolerance : float
-        Largest difference of a probability that is no failure.
+        Largest difference of a value that does not count.
     flipped_per_million : float
-        Pixels per million of an array that may fall on the other side of the threshold.
+        Pixels per million of a chip that may be flipped.
     """
 
     inputs: np.ndarray
-    probabilities: np.ndarray
-    prompts: tuple[str, ...]
-    tile_size: int
-    threshold: float
+    expected: np.ndarray
+    arguments: Mapping[str, Any]
+    threshold: float | None
     tolerance: float
     flipped_per_million: float
 
@@ -61,29 +60,29 @@ def read_golden(package: Package) -> Golden | None:
     PackageError
         They are there and cannot be used; says why.
     """
-    if package.root is None or not (package.root / FOLDER / FILE).is_file():
+    if package.root is None or not (package.root / GOLDEN_FOLDER / GOLDEN_FILE).is_file():
         return None
-    folder = package.root / FOLDER
+    folder = package.root / GOLDEN_FOLDER
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = json.loads((folder / GOLDEN_FILE).read_text(encoding="utf-8"))
         golden = _read(content, folder)
         _check(golden)
     except Exception as error:  # whatever such files may hold
         raise PackageError(
-            f"the golden chips of {package.name} cannot be used: {folder.name}/{FILE} or an array "
-            f"beside it is damaged ({type(error).__name__}: {error})"
+            f"the golden chips of {package.name} cannot be used: {GOLDEN_FOLDER}/{GOLDEN_FILE} "
+            f"or an array beside it is damaged ({type(error).__name__}: {error})"
         ) from error
     return golden
 
 
 def _read(content: Mapping[str, Any], folder: Path) -> Golden:
-    probabilities = _array(folder, content["probabilities"])
+    threshold = content.get("threshold")
+    expected = _array(folder, content["expected"])
     return Golden(
         inputs=_array(folder, content["inputs"]),
-        probabilities=probabilities.astype(np.float64) / float(content["steps"]),
-        prompts=tuple(str(prompt) for prompt in content["prompts"]),
-        tile_size=int(content["tile_size"]),
-        threshold=float(content["threshold"]),
+        expected=expected.astype(np.float64) / float(content.get("steps", 1)),
+        arguments=dict(content["arguments"]),
+        threshold=None if threshold is None else float(threshold),
         tolerance=float(content["tolerance"]),
         flipped_per_million=float(content["flipped_per_million"]),
     )
@@ -101,16 +100,14 @@ def _array(folder: Path, name: str) -> np.ndarray:
 
 
 def _check(golden: Golden) -> None:
-    side = golden.tile_size
-    chips = len(golden.inputs)
-    if golden.inputs.dtype != np.uint8 or golden.inputs.ndim != 4:
-        raise ValueError("the inputs are not uint8 in four dimensions")
-    if golden.inputs.shape[2:] != (side, side) or chips == 0:
-        raise ValueError(f"the inputs are not chips of {side} by {side} pixels")
-    expected = (chips, len(golden.prompts), side, side)
-    if golden.probabilities.shape != expected or not golden.prompts:
-        raise ValueError(
-            f"the probabilities have the shape {golden.probabilities.shape}, not {expected}"
-        )
-    if not np.isfinite(golden.probabilities).all():
-        raise ValueError("the probabilities are not all numbers")
+    shapes = golden.inputs.shape, golden.expected.shape
+    if golden.inputs.dtype.kind not in "uif":
+        raise ValueError(f"the inputs are {golden.inputs.dtype}, not numbers")
+    if golden.inputs.ndim != 4 or 0 in shapes[0]:
+        raise ValueError(f"the inputs have the shape {shapes[0]}, not that of chips")
+    if golden.expected.ndim != 4 or 0 in shapes[1]:
+        raise ValueError(f"the expected results have the shape {shapes[1]}")
+    if (shapes[0][0], shapes[0][2:]) != (shapes[1][0], shapes[1][2:]):
+        raise ValueError(f"inputs of {shapes[0]} do not go with expected results of {shapes[1]}")
+    if not np.isfinite(golden.expected).all():
+        raise ValueError("the expected results are not all numbers")

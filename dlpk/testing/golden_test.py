@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,21 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from model_extension.clipseg.language.expressions import quoted
+from builder.target import check_folder, make_folder, replacing
 
 from ..classification.session import Run
 from ..errors import ContractError, DlpkError, IsolationError, OutputError
-from ..harness.arguments import shown_parameters
 from ..harness.devices import device_number
 from ..harness.environment import Say, print_message, surroundings
-from ..harness.loader import function_path, load_class
-from ..harness.phases import check_tool, validation_phase
+from ..harness.phases import check_tool
 from ..harness.settings import Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from .golden import Golden, read_golden
 from .synthetic import write_raster
 
+ARRAYS_FILE, RESULT_FILE = "produced.npy", "result.json"
 PASSED, FAILED, DOES_NOT_RUN, UNTESTED = "passed", "failed", "does-not-run", "untested"
 
 
@@ -40,9 +39,9 @@ class ChipResult:
     chip : int
         Number of the chip, from 0.
     largest, mean : float
-        Absolute difference of probabilities; infinite if one is no number.
+        Absolute difference of values; infinite if one is no number.
     flipped_per_million : float
-        Pixels per million on the other side of the threshold.
+        Pixels per million on the other side of the threshold, or that differ.
     passed : bool
     """
 
@@ -95,7 +94,8 @@ class GoldenResult:
         if self.chips:
             lines.append(
                 f"  allowed: differences up to {self.tolerance:g}, {self.flipped_per_million:g} "
-                f"pixels per million flipped at the threshold {self.threshold:g}"
+                "pixels per million flipped"
+                + ("" if self.threshold is None else f" at the threshold {self.threshold:g}")
             )
         for chip in self.chips:
             lines.append(
@@ -124,8 +124,8 @@ def golden_test(
     package : path, str or Package
         A .dlpk, a folder or an .emd.
     keep : path, optional
-        Folder for the produced arrays (``produced.npy``, float32, shape (chips, prompts,
-        tile_size, tile_size)) if they differ; made if it is not there.
+        Folder for the produced arrays (``produced.npy``, shape (chips, bands of the result,
+        rows, columns)) if they differ; made if it is not there.
     device : str
         ``auto``, ``cpu`` or ``cuda:N``.
     say : callable, optional
@@ -151,16 +151,19 @@ def golden_test(
             opened = package
             if not isinstance(opened, Package):
                 opened = stack.enter_context(open_package(opened))
+            if folder is not None:
+                root = opened.archive or opened.root
+                check_folder(folder, (ARRAYS_FILE, RESULT_FILE), [root] if root else [])
             golden = read_golden(opened)
             if golden is None:
                 return GoldenResult(name, UNTESTED, "it carries no golden chips")
             stack.enter_context(surroundings(opened, say or print_message, device=number))
-            produced = produce(opened, golden, number)
-        except IsolationError:
+            produced = produce(opened, golden.inputs, golden.arguments, number)
+            chips = compare(golden, produced)
+        except (IsolationError, OutputError):
             raise
         except DlpkError as error:
             return GoldenResult(name, DOES_NOT_RUN, str(error))
-    chips = compare(golden, produced)
     result = GoldenResult(
         package=name,
         status=PASSED if all(chip.passed for chip in chips) else FAILED,
@@ -174,89 +177,88 @@ def golden_test(
     return _kept(result, produced, folder)
 
 
-def produce(package: Package, golden: Golden, device: int) -> np.ndarray:
-    """Run a package's function on golden chips, through the contract.
+def produce(
+    package: Package, inputs: np.ndarray, arguments: Mapping[str, Any], device: int
+) -> np.ndarray:
+    """Run a package's function on chips, through the contract.
 
     Parameters
     ----------
     package : Package
         In its `dlpk.harness.environment.surroundings`.
-    golden : Golden
+    inputs : ndarray
+        Shape (chips, bands, rows, columns).
+    arguments : mapping
+        Of the function, by name.
     device : int
         As the function gets it.
 
     Returns
     -------
     ndarray
-        float32, shape (chips, prompts, tile_size, tile_size).
+        Of the function's pixel type, shape (chips, bands of the result, rows, columns); 0 where
+        the result has no data.
 
     Raises
     ------
     DlpkError
-        It does not run, or delivers something else than probabilities of single tiles.
+        It does not run.
     """
     check_tool(package)
-    _, declared = validation_phase(load_class(function_path(package)), package)
-    wanted = {
-        "text_prompt": ", ".join(map(quoted, golden.prompts)),
-        "return_probability_raster": "True",
-        "tile_size": golden.tile_size,
-        "padding": 0,
-        "batch_size": 1,
-    }
-    names = {parameter["name"] for parameter in shown_parameters(declared)}
-    given = {name: value for name, value in wanted.items() if name in names}
-    side, chips = golden.tile_size, len(golden.inputs)
+    chips = len(inputs)
     with tempfile.TemporaryDirectory(prefix="dlpk-golden-") as folder:
         path = Path(folder) / "chips.tif"
-        # Side by side, so that each block is a chip.
-        write_raster(path, np.concatenate(list(golden.inputs), axis=-1))
-        run = Run.start(package, Raster(path), given, device, Settings())
-        asked = run.configuration
-        if (asked.tx, asked.ty, asked.padding) != (side, side, 0):
-            raise ContractError(
-                f"golden chips are single tiles of {side} by {side} pixels, and the function asks "
-                f"for blocks of {asked.tx} by {asked.ty} with {asked.padding} around them"
-            )
-        if run.info.bands != len(golden.prompts) or not run.info.pixel_type.startswith("f"):
-            raise ContractError(
-                f"golden chips are probabilities of {len(golden.prompts)} prompts, and the "
-                f"function delivers {run.info.bands} band(s) of {run.info.pixel_type}"
-            )
-        results = [run.process(run.grid.block(chip, 0))[0] for chip in range(chips)]
-    return np.stack(results).astype(np.float32)
+        # Side by side, so that each block is a chip where blocks have their size.
+        write_raster(path, np.concatenate(list(inputs), axis=-1))
+        run = Run.start(package, Raster(path), arguments, device, Settings())
+        result = np.zeros((run.info.bands, run.grid.height, run.grid.width), run.info.pixel_type)
+        for block in run.grid.blocks():
+            pixels, mask = run.process(block)
+            place = np.s_[
+                :,
+                block.row : block.row + block.used_height,
+                block.column : block.column + block.used_width,
+            ]
+            pixels = np.where(mask != 0, pixels, 0)
+            result[place] = pixels[:, : block.used_height, : block.used_width]
+    return np.stack(np.split(result, chips, axis=-1))
 
 
 def compare(golden: Golden, produced: np.ndarray) -> Sequence[ChipResult]:
-    """Compare what was produced with what is promised, chip by chip."""
+    """Compare what was produced with what is promised, chip by chip.
+
+    Raises
+    ------
+    ContractError
+        The result has another number of bands than the one promised.
+    """
+    if produced.shape != golden.expected.shape:
+        raise ContractError(
+            f"the golden chips promise {golden.expected.shape[1]} band(s), and the function "
+            f"delivers {produced.shape[1]}"
+        )
     results = []
-    for chip, (promised, found) in enumerate(zip(golden.probabilities, produced)):
+    for chip, (promised, found) in enumerate(zip(golden.expected, produced)):
         difference = np.abs(promised - found.astype(np.float64))
         difference[~np.isfinite(difference)] = np.inf
-        flipped = (promised > golden.threshold) != (found > golden.threshold)
-        result = ChipResult(
-            chip=chip,
-            largest=float(difference.max()),
-            mean=float(difference.mean()),
-            flipped_per_million=float(flipped.mean() * 1e6),
-            passed=False,
-        )
-        passed = (
-            result.largest <= golden.tolerance
-            and result.flipped_per_million <= golden.flipped_per_million
-        )
-        results.append(replace(result, passed=passed))
+        if golden.threshold is None:
+            flipped = difference > golden.tolerance
+        else:
+            flipped = (promised > golden.threshold) != (found > golden.threshold)
+        largest, share = float(difference.max()), float(flipped.mean() * 1e6)
+        passed = share <= golden.flipped_per_million
+        if golden.threshold is not None:
+            passed &= largest <= golden.tolerance
+        results.append(ChipResult(chip, largest, float(difference.mean()), share, passed))
     return results
 
 
 def _kept(result: GoldenResult, produced: np.ndarray, folder: Path) -> GoldenResult:
-    path = folder / "produced.npy"
+    path = folder / ARRAYS_FILE
     kept = replace(result, kept=str(path))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(path, produced)
-        text = json.dumps(kept.to_dict(), indent=2)
-        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"the produced arrays cannot be kept in {folder}: {error}") from error
+    make_folder(folder)
+    with replacing(path) as file:
+        np.save(file, produced)
+    with replacing(folder / RESULT_FILE) as file:
+        file.write_text(json.dumps(kept.to_dict(), indent=2) + "\n", encoding="utf-8")
     return kept

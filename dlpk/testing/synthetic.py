@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from osgeo import gdal, osr
+from osgeo import gdal, gdal_array, osr
 
 TRANSFORM = (500000.0, 1.0, 0.0, 4000000.0, 0.0, -1.0)
 EPSG = 32633
@@ -53,13 +53,14 @@ def write_raster(
     ----------
     path : Path
     pixels : ndarray
-        uint8, shape (bands, rows, columns).
+        Numbers, shape (bands, rows, columns).
     nodata : float, optional
     names : sequence of str
         Of the bands, from the first.
     """
     bands, rows, columns = pixels.shape
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), columns, rows, bands)
+    kind = gdal_array.NumericTypeCodeToGDALTypeCode(pixels.dtype.type)
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), columns, rows, bands, kind)
     dataset.SetGeoTransform(TRANSFORM)
     system = osr.SpatialReference()
     system.ImportFromEPSG(EPSG)

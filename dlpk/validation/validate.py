@@ -81,7 +81,7 @@ def _validate_opened(package: Package) -> Report:
         report += validate_emd(
             package.emd_path.read_bytes(),
             file=package.emd_path.name,
-            profile="package" if "CLIPSeg" in package.emd else "general",
+            profile="package" if package.is_clipseg else "general",
         )
     report += check_function(package) + check_weights(package)
     return report + check_manifest(package) if package.kind in ("dlpk", "folder") else report

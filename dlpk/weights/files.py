@@ -123,12 +123,16 @@ def _report_missing(
     away = bool(_ABSOLUTE.match(reference.strip()))
     if package.root is None and not away:
         return  # a text lies in no folder that the name could be relative to
-    own = isinstance(package.emd.get("CLIPSeg"), dict)
     function = package.emd.get("InferenceFunction")
     rule = "weights/missing"
     if away:
         rule = "weights/elsewhere"
-    elif isinstance(function, str) and function.strip() and not own and "[" not in function:
+    elif (
+        isinstance(function, str)
+        and function.strip()
+        and not package.is_clipseg
+        and "[" not in function
+    ):
         rule = "weights/not-there"
     message, remedy = halves(error, "Put the file into the package or correct ModelFile.")
     findings.add(rule, message, remedy, *place_of(package, pointer), pointer=pointer)
@@ -216,7 +220,7 @@ def _check_safetensors(
     except WeightsError as error:
         findings.add("weights/damaged", str(error), _REMEDY, name)
         return
-    own = package.emd.get("CLIPSeg")
+    own = package.emd.get("CLIPSeg") if package.is_clipseg else None
     if named and isinstance(own, dict) and isinstance(own.get("Network"), dict):
         shapes = {key: entry.shape for key, entry in entries.items()}
         try:

@@ -9,9 +9,9 @@ from typing import Any
 
 from schemas.emd.rules import Rule
 from schemas.findings import Finding, Report, Severity
-from schemas.manifest import validate_manifest
+from schemas.manifest import validate_golden, validate_manifest
 
-from ..package.open import Package
+from ..package.package import MANIFEST, Package
 
 __all__ = ["RULES", "check_manifest"]
 
@@ -27,7 +27,7 @@ RULES: dict[str, Rule] = {
         Severity.WARNING, "A file was added to the package after it was built.", _FORMAT
     ),
 }
-MANIFEST = "manifest.json"
+GOLDEN = "golden/golden.json"
 
 
 def check_manifest(package: Package) -> Report:
@@ -42,12 +42,15 @@ def check_manifest(package: Package) -> Report:
     -------
     Report
     """
-    if package.root is None or not (package.root / MANIFEST).is_file():
+    if package.root is None or package.manifest is None:
         return Report()
     content = (package.root / MANIFEST).read_bytes()
     report = validate_manifest(content, file=MANIFEST)
-    if not report.ok or "CLIPSeg" not in package.emd:
-        return report if "CLIPSeg" in package.emd else Report()
+    golden = package.root / GOLDEN
+    if golden.is_file():
+        report += validate_golden(golden.read_bytes(), file=GOLDEN)
+    if not report.ok:
+        return report
     listed: dict[str, dict[str, Any]] = json.loads(content)["files"]
     present = {
         path.relative_to(package.root).as_posix(): path

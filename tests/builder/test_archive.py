@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder import BuildError
-from builder.archive import write_zip
+from builder.archive import files_below, write_zip
 from dlpk.package.open import check_container
 
 FILES = {
@@ -36,12 +36,12 @@ def filled(folder: Path, files: dict[str, bytes] = FILES) -> Path:
 
 
 def zipped(folder: Path, target: Path) -> bytes:
-    write_zip(folder, target)
+    write_zip(files_below(folder), target)
     return target.read_bytes()
 
 
 def test_contents(tmp_path: Path) -> None:
-    write_zip(filled(tmp_path / "in"), tmp_path / "out.dlpk")
+    write_zip(files_below(filled(tmp_path / "in")), tmp_path / "out.dlpk")
     with zipfile.ZipFile(tmp_path / "out.dlpk") as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in archive.namelist()} == FILES
@@ -95,7 +95,7 @@ def test_source_date_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str, expected: tuple[int, ...]
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
-    write_zip(filled(tmp_path / "in"), tmp_path / "out.zip")
+    write_zip(files_below(filled(tmp_path / "in")), tmp_path / "out.zip")
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert {info.date_time for info in archive.infolist()} == {expected}
 
@@ -106,7 +106,7 @@ def test_source_date_epoch_that_is_none(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     with pytest.raises(BuildError, match=r"SOURCE_DATE_EPOCH is .* seconds since 1970"):
-        write_zip(filled(tmp_path / "in"), tmp_path / "out.zip")
+        write_zip(files_below(filled(tmp_path / "in")), tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 
 
@@ -121,7 +121,7 @@ def test_any_files_come_back(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
 ) -> None:
     home = tmp_path_factory.mktemp("any")
-    write_zip(filled(home / "in", files), home / "out.zip")
+    write_zip(files_below(filled(home / "in", files)), home / "out.zip")
     with zipfile.ZipFile(home / "out.zip") as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == files
 
@@ -130,7 +130,7 @@ def test_zip64_when_a_file_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The limits moved down to a few bytes: every entry, offset and the end become 64 bit."""
     folder = filled(tmp_path / "in")
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 100)
-    write_zip(folder, tmp_path / "large.dlpk")
+    write_zip(files_below(folder), tmp_path / "large.dlpk")
     monkeypatch.undo()
     content = (tmp_path / "large.dlpk").read_bytes()
     assert b"PK\x06\x06" in content  # the 64 bit end of the central directory
@@ -145,7 +145,7 @@ def test_more_than_4_gib(tmp_path: Path) -> None:
     folder = filled(tmp_path / "in")
     with (folder / "weights.bin").open("wb") as file:
         file.truncate(5 * 2**30)
-    write_zip(folder, tmp_path / "large.dlpk")
+    write_zip(files_below(folder), tmp_path / "large.dlpk")
     with zipfile.ZipFile(tmp_path / "large.dlpk") as archive:
         assert archive.getinfo("weights.bin").file_size == 5 * 2**30
         assert archive.testzip() is None

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import builder.clipseg.build
+import builder.pack
 from builder import BuildError, build
 from tests.support import built_packages, random_package
 
@@ -95,32 +96,31 @@ def test_too_little_room_is_known_beforehand(
     assert os.listdir(out.parent) == []
 
 
+MAKE = builder.clipseg.build
 STAGES = (
-    "open_source",
-    "read_tokenizer",
-    "write_safetensors",
-    "weights_record",
-    "emd_bytes",
-    "write_golden",
-    "manifest_bytes",
-    "write_zip",
-    "file_hash",
+    (MAKE, "open_source"),
+    (MAKE, "write_safetensors"),
+    (MAKE, "add_golden"),
+    (builder.pack, "manifest_bytes"),
+    (builder.pack, "write_zip"),
+    (builder.pack, "file_hash"),
 )
 
 
 @pytest.mark.parametrize(
-    ("stage", "kind"),
+    ("module", "stage", "kind"),
     [
-        *((stage, KeyboardInterrupt) for stage in STAGES),
-        ("write_safetensors", OSError),
-        ("write_zip", OSError),
-        ("emd_bytes", MemoryError),
+        *((*stage, KeyboardInterrupt) for stage in STAGES),
+        (MAKE, "write_safetensors", OSError),
+        (builder.pack, "write_zip", OSError),
+        (MAKE, "emd_bytes", MemoryError),
     ],
 )
 def test_nothing_is_left_behind(
     pristine: Path,
     out: Path,
     monkeypatch: pytest.MonkeyPatch,
+    module: Any,
     stage: str,
     kind: type[BaseException],
 ) -> None:
@@ -132,27 +132,27 @@ def test_nothing_is_left_behind(
         return interrupted
 
     out.write_bytes(b"old")
-    monkeypatch.setattr(builder.clipseg.build, stage, after(getattr(builder.clipseg.build, stage)))
+    monkeypatch.setattr(module, stage, after(getattr(module, stage)))
     with pytest.raises(BuildError if kind is OSError else kind, match="at the worst moment"):
         build(out, weights=str(pristine))
     assert out.read_bytes() == b"old"
     assert os.listdir(out.parent) == [out.name]
 
 
-@pytest.mark.parametrize("moment", ["open_source", "write_golden", "write_zip"])
+@pytest.mark.parametrize("moment", ["make.open_source", "pack.write_zip"])
 def test_interrupted_by_a_signal(pristine: Path, out: Path, moment: str) -> None:
     """Ctrl-C as the terminal sends it, while a stage is at work."""
     out.write_bytes(b"old")
     code = f"""
 import sys, time
-import builder.clipseg.build as package
-work = package.{moment}
+import builder.clipseg.build as make, builder.pack as pack
+work = {moment}
 def slow(*arguments, **options):
     work(*arguments, **options)
     print("now", flush=True)
     time.sleep(60)
-package.{moment} = slow
-package.build(sys.argv[1], weights=sys.argv[2])
+{moment} = slow
+make.build(sys.argv[1], weights=sys.argv[2])
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(out), str(pristine)],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,12 +25,9 @@ from builder.clipseg.golden import (
     tolerance,
 )
 from builder.clipseg.provenance import CHIPS
-from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
-from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.weights import load_network
 from model_extension.common.errors import WeightsError
-from tests.support.segmenting import probabilities
 from tests.support.tiny_clipseg import StateDict, reference, settings, token_ids, write_folder
 
 
@@ -55,7 +50,7 @@ def test_chips_are_cut_for_small_tiles() -> None:
     assert golden_chips(352).dtype == np.uint8
 
 
-@pytest.mark.parametrize("size", [353, 704, 1000])
+@pytest.mark.parametrize("size", [353, 1000])
 def test_chips_are_mirrored_for_large_tiles(size: int) -> None:
     chips, large = np.load(CHIPS_FILE), golden_chips(size)
     assert large.shape == (6, 3, size, size)
@@ -94,7 +89,6 @@ def set_aside(*words: str) -> tuple[str, ...]:
         (tuple("abcdefgh"), None, (*"abcd", *WORDS)),
         (("Water", "WATER", " cat "), None, ("Water", " cat ", *(set_aside("water", "cat")))),
         (("cup",), ("person", "Tree", "cup", "road"), ("cup", "Tree", "road", "person")),
-        (("cup",), ("fork", "cup", "spoon"), ("cup", "fork", "spoon")),
         (("spoon",), ("fork", "spoon"), ("spoon", "fork")),
         (("a",), tuple("abcdefghijklmnopqrstuvwxyz"), tuple("abcdefghijklmnopqr")),
     ],
@@ -165,53 +159,18 @@ def test_proven_precisions_pass_the_test_that_proved_them() -> None:
 # Their results
 
 
-def opened(package: Path, target: Path) -> tuple[ModelDefinition, dict[str, Any], Path]:
-    with zipfile.ZipFile(package) as archive:
-        archive.extractall(target)
-    (emd,) = target.glob("*.emd")
-    golden = json.loads((target / "golden" / "golden.json").read_text())
-    return read_definition(str(emd), ""), golden, target / "golden"
-
-
-@pytest.mark.parametrize("precision", ["fp16", "fp32"])
-@pytest.mark.parametrize("freeze", [None, "water, trees, roof"])
-def test_the_package_reproduces_them(tmp_path: Path, precision: str, freeze: str | None) -> None:
-    weights = write_folder(tmp_path / "weights", settings(refined=True, patch=16))
-    built = build(
-        tmp_path / "x.dlpk", weights=str(weights), precision=precision, freeze_prompts=freeze
-    )
-    definition, golden, folder = opened(built.path, tmp_path / "unpacked")
-    inputs = np.load(folder / golden["inputs"])
-    expected = np.load(folder / golden["probabilities"])
-    assert expected.shape == (3, len(golden["prompts"]), 64, 64)
-    assert expected.max() <= golden["steps"]
-    assert expected.std() > 100
-    segmenter = Segmenter(definition, torch.device("cpu"))
-    for chip, steps in zip(inputs, expected):
-        result = probabilities(
-            segmenter,
-            chip,
-            np.ones(chip.shape[1:], bool),
-            golden["prompts"],
-            tile_size=golden["tile_size"],
-            padding=0,
-            batch_size=1,
-        ).numpy()
-        # Single precision is far within what graphics cards are allowed.
-        assert np.abs(result - steps / golden["steps"]).max() < 1e-4 < golden["tolerance"]
-        flipped = (result > golden["threshold"]) != (steps > golden["threshold"] * golden["steps"])
-        assert flipped.mean() * 1e6 <= golden["flipped_per_million"]
-
-
-def test_they_notice_other_weights(tmp_path: Path) -> None:
+def test_other_weights_fail(tmp_path: Path) -> None:
     """A package whose weights were exchanged does not pass."""
-    results = []
+    folders = []
     for seed in (0, 1):
         weights = write_folder(tmp_path / str(seed), settings(), seed=seed)
+        folders.append(tmp_path / f"unpacked{seed}")
         built = build(tmp_path / "x.dlpk", weights=str(weights))
-        _, golden, folder = opened(built.path, tmp_path / f"unpacked{seed}")
-        results.append(np.load(folder / "probabilities.npy") / golden["steps"])
-    assert np.abs(results[0] - results[1]).max() > 10 * golden["tolerance"]
+        zipfile.ZipFile(built.path).extractall(folders[-1])
+    (folders[1] / "model.safetensors").replace(folders[0] / "model.safetensors")
+    result = dlpk.test(folders[0], device="cpu")
+    assert result.status == "failed"
+    assert max(chip.largest for chip in result.chips) > 10 * (result.tolerance or 0)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +189,8 @@ def test_packages_pass_their_own_test_whatever_they_ask_for(
 ) -> None:
     weights = write_folder(tmp_path / "weights", settings(refined=True, patch=16))
     out = tmp_path / "x.dlpk"
-    build(out, weights=str(weights), prompt=prompt, freeze_prompts=freeze)
+    precision = "fp16" if freeze else "fp32"
+    build(out, weights=str(weights), prompt=prompt, freeze_prompts=freeze, precision=precision)
     result = dlpk.test(out, device="cpu")
     assert result.status == "passed", result.to_text()
 

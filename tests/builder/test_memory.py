@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 MEASURE = """
 import json, sys, threading, time
 import torch
-import builder.exact
+import builder.clipseg.exact
 from builder import build
 
 def own_memory():

@@ -19,7 +19,9 @@ from safetensors.torch import load_file
 import builder.clipseg.build
 import builder.clipseg.sources
 from builder import build
-from builder.clipseg.provenance import CHIPS, VERSION, licences_text
+from builder.clipseg.provenance import CHIPS
+from builder.licences import licences_text
+from builder.manifest import VERSION
 from builder.naming import LONGEST_CLASS, class_names, file_stem, plain_text
 from dlpk.package.open import check_container
 from model_extension.clipseg.contract.definition import read_definition
@@ -67,7 +69,7 @@ def test_files(pristine: Path, out: Path) -> None:
         "LICENSES.md",
         "golden/golden.json",
         "golden/inputs.npy",
-        "golden/probabilities.npy",
+        "golden/expected.npy",
     }
     with zipfile.ZipFile(out) as archive:
         for name in code:

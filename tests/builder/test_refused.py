@@ -56,7 +56,7 @@ def test_targets(pristine: Path, out: Path, tmp_path: Path) -> None:
     for target, words in (
         (out.with_suffix(".zip"), "does not end in .dlpk"),
         (out.with_suffix(""), "does not end in .dlpk"),
-        (folder, "is a folder: name a file"),
+        (folder, "is a folder; name an ordinary file"),
         (tmp_path / "nowhere" / "x.dlpk", "does not exist: make it first"),
     ):
         with pytest.raises(BuildError, match=words.replace(".", r"\.")):

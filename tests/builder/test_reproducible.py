@@ -120,5 +120,5 @@ def test_other_weights_are_noticed(first: Path, tmp_path: Path) -> None:
     other = write_folder(tmp_path / "other", config, image=176, seed=1)
     built(tmp_path / "b.dlpk", other)
     # Perhaps other golden chips too: those that these weights are surest of.
-    named = {"golden/probabilities.npy", "manifest.json", "model.safetensors"}
+    named = {"golden/expected.npy", "manifest.json", "model.safetensors"}
     assert named <= set(differing(first, tmp_path / "b.dlpk"))

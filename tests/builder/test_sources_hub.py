@@ -31,7 +31,7 @@ OPEN = """
 import sys, json
 from contextlib import ExitStack
 from builder.errors import SourceError
-from builder.sources import open_source
+from builder.clipseg.sources import open_source
 with ExitStack() as stack:
     try:
         weights = open_source(sys.argv[1], stack, revision=sys.argv[2] or None)

@@ -149,11 +149,11 @@ def test_good_golden_chips_are_silent(golden):
     ("key", "value", "rule"),
     [
         ("inputs", "../inputs.npy", "golden/wrong-value"),
-        ("arguments", {"threshold": 0.5}, "golden/wrong-type"),
-        ("answers", 1, "golden/wrong-type"),
-        ("answers", None, "golden/missing-key"),
+        ("arguments", {"threshold": [0.5]}, "golden/wrong-type"),
+        ("expected", 1, "golden/wrong-type"),
+        ("expected", None, "golden/missing-key"),
         ("tolerance", -1, "golden/wrong-value"),
-        ("tile_size", None, "golden/missing-key"),
+        ("arguments", None, "golden/missing-key"),
     ],
 )
 def test_wrong_golden_chips_are_found(key, value, rule):

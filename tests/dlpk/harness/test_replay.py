@@ -109,8 +109,10 @@ def test_a_folder_that_cannot_be_written_does_not_hide_the_failure(tmp_path: Pat
     package = make_package(tmp_path / "P", probe={"Answer": "raise"})
     raster = make_raster(tmp_path / "s.tif")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(FunctionError, match=r"(?s)IndexError.*cannot be kept in .*file"):
-        classify(package, raster, tmp_path / "o.tif", device="cpu", debug_block=tmp_path / "file")
+    with pytest.raises(FunctionError, match=r"(?s)IndexError.*file/kept cannot be made"):
+        classify(
+            package, raster, tmp_path / "o.tif", device="cpu", debug_block=tmp_path / "file/kept"
+        )
 
 
 def test_definition_as_text(tmp_path: Path) -> None:

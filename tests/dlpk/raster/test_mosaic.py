@@ -10,7 +10,7 @@ import pytest
 from osgeo import gdal
 
 from dlpk.cli.main import main
-from dlpk.errors import ArgumentsError, OutputError, RasterError
+from dlpk.errors import OutputError, RasterError
 from dlpk.raster.dataset import Raster
 from dlpk.raster.mosaic import item_jobs, mosaic, mosaic_label, rasters_in
 from tests.support.runs import TRANSFORM, gradient, make_package, make_raster, read
@@ -197,9 +197,6 @@ def test_jobs(tmp_path: Path) -> None:
     ]
     with pytest.raises(RasterError, match="would be overwritten"):
         item_jobs(["x/a.png", "y/a.tif"], out)
-    make_raster(out / "b.tif")
-    with pytest.raises(ArgumentsError, match="is the raster to classify"):
-        item_jobs(["x/a.png", str(out / "b.tif")], out)
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,11 +16,15 @@ from dlpk.errors import ArgumentsError, OutputError, PackageError
 from dlpk.package.open import open_package
 from dlpk.testing.golden import read_golden
 from dlpk.testing.golden_test import golden_test
-from model_extension.clipseg.language.expressions import quoted
 from tests.support.runs import make_package
 
 SIDE, STEPS = 16, 10_000
-PROMPTS = ["red", "green, or blue"]
+ARGUMENTS = {
+    "text_prompt": 'red, "green, or blue"',
+    "tile_size": SIDE,
+    "padding": 0,
+    "return_probability_raster": "True",
+}
 # Probabilities are the first bands; FAULT is what a test adds to them.
 FUNCTION = """
 import json
@@ -61,13 +65,12 @@ def golden_package(folder: Path, *, fault: str = "pass", fail: str = "pass", **c
     (package / "golden").mkdir(exist_ok=True)
     np.save(package / "golden" / "inputs.npy", chips)
     promised = np.round(chips[:, :2] / 255 * STEPS).astype("<u2")
-    np.save(package / "golden" / "probabilities.npy", promised)
+    np.save(package / "golden" / "expected.npy", promised)
     content = {
         "inputs": "inputs.npy",
-        "probabilities": "probabilities.npy",
+        "expected": "expected.npy",
         "steps": STEPS,
-        "prompts": PROMPTS,
-        "tile_size": SIDE,
+        "arguments": ARGUMENTS,
         "threshold": 0.5,
         "tolerance": 0.01,
         "flipped_per_million": 1000,
@@ -121,8 +124,7 @@ def test_arrays_are_kept(tmp_path: Path) -> None:
         ({"fail": "raise OSError('no weights')"}, "ERROR 002667.*no weights"),
         ({"fault": "return None"}, "non-dictionary"),
         ({"fault": "result = result.astype('f8')"}, "incoming"),
-        ({"tile_size": 17}, "not chips of 17 by 17"),
-        ({"prompts": ["one"]}, "the probabilities have the shape"),
+        ({"arguments": {**ARGUMENTS, "promt": "x"}}, "did you mean 'text_prompt'"),
         ({"steps": 0}, "not all numbers|damaged"),
         ({"inputs": "../P.emd"}, "does not lie in the folder"),
         ({"inputs": "gone.npy"}, "damaged"),
@@ -150,28 +152,26 @@ def test_other_outputs(tmp_path: Path) -> None:
     function = package / "Lighting.py"
     text = function.read_text()
     function.write_text(text.replace("bandCount=2", "bandCount=1").replace("[:2]", "[:1]"))
-    assert "probabilities of 2 prompts" in golden_test(package, device="cpu").reason
-    function.write_text(text.replace("side = ", "side = 3 + "))
-    assert "asks for blocks of 19 by 19" in golden_test(package, device="cpu").reason
+    reason = golden_test(package, device="cpu").reason
+    assert "promise 2 band(s), and the function delivers 1" in reason
+    np.save(package / "golden" / "expected.npy", np.zeros((3, 2, SIDE, SIDE + 1)))
+    assert "do not go with" in golden_test(package, device="cpu").reason
+
+
+@pytest.mark.parametrize(("change", "status"), [(0.4, "passed"), (2, "failed")])
+def test_values_without_a_threshold(tmp_path: Path, change: float, status: str) -> None:
+    """Classes, say: pixels count that differ, however much."""
+    package = golden_package(tmp_path / "P", threshold=None, tolerance=0.5, flipped_per_million=0)
+    path = package / "golden" / "expected.npy"
+    expected = np.load(path).astype(np.float64)
+    expected[1, 0, 2, 3] += change * STEPS
+    np.save(path, expected)
+    assert golden_test(package, device="cpu").status == status
 
 
 def test_untested(tmp_path: Path) -> None:
     result = golden_test(make_package(tmp_path / "P"), device="cpu")
     assert (result.status, result.reason) == ("untested", "it carries no golden chips")
-
-
-@pytest.mark.parametrize(
-    ("prompt", "written"),
-    [
-        ("solar panel", "solar panel"),
-        ("wind-mill", "wind-mill"),
-        ("a, b", '"a, b"'),
-        ('say "x"\\', '"say \\"x\\"\\\\"'),
-        ("1 > 0", '"1 > 0"'),
-    ],
-)
-def test_quoted(prompt: str, written: str) -> None:
-    assert quoted(prompt) == written
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,1 @@
+"""Any model's files into a package, checked first."""
