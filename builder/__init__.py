@@ -1,4 +1,4 @@
-"""Weights, code and model definition into a .dlpk that ArcGIS opens. Part of dlpk."""
+"""Weights, code and model definition into a .dlpk that ArcGIS opens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,1 @@
-"""The raster function that ArcGIS loads from the package, and the modules it brings.
-
-Part of dlpk.
-"""
+"""The raster function that ArcGIS loads from the package, and the modules it brings along."""

@@ -1,111 +1,147 @@
-"""Judging what a raster function does with pixel blocks and the output's description."""
+"""What a raster function's methods return, and what it does with blocks of pixels."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from typing import Final
 
-from schemas.emd.rules import Rule
-from schemas.findings import Report, Severity
+from .parameters import Parameters, returned
+from .source import Source, constant_text, local_nodes, own_attribute, subscript_key
+from .subject import Subject
 
-from .classes import FunctionClass
-from .collector import Collector
-from .modules import Modules
-from .names import constant_text, subscript_key
-from .parameters import Parameters
-from .returns import local_nodes
-from .source import Source
+__all__ = ["check_blocks", "check_output", "check_returns"]
 
-__all__ = ["RULES", "check_blocks"]
-
-_REFERENCE = "Esri/raster-functions: Reference.py, updatePixels and updateRasterInfo"
-
-RULES: dict[str, Rule] = {
-    "function/raster-key": Rule(
-        Severity.ERROR, "Blocks come under <name of the parameter>_pixels and _mask.", _REFERENCE
+_ANSWERS: Final = {
+    "getParameterInfo": ("list", "Return a list of dictionaries, one per parameter."),
+    "getConfiguration": ("dict", "Return a dictionary, such as {'padding': 0}."),
+    "updateRasterInfo": ("dict", "End the method with `return kwargs`."),
+    "updatePixels": (
+        "dict",
+        "Set pixelBlocks['output_pixels'] and end the method with `return pixelBlocks`.",
     ),
-    "function/mask-not-asked": Rule(
-        Severity.WARNING, "Masks come only where getConfiguration sets inputMask.", _REFERENCE
-    ),
-    "function/pixel-type": Rule(
-        Severity.WARNING, "ArcGIS is not known to have this pixel type.", _REFERENCE
-    ),
+    "vectorize": ("dict", "Return {'output_vectors': json.dumps(features)}."),
+    "getFields": ("str", "Return the fields as JSON text: json.dumps(fields)."),
+    "getGeometryType": ("int", "Return the number of the geometry type (4 for polygons)."),
 }
-
+_WORDS: Final = {"list": "a list", "dict": "a dictionary", "str": "a text", "int": "a number"}
+_LITERALS: Final[dict[type[ast.AST], str]] = {
+    ast.Tuple: "tuple",
+    ast.List: "list",
+    ast.ListComp: "list",
+    ast.Dict: "dict",
+    ast.DictComp: "dict",
+    ast.Set: "set",
+    ast.SetComp: "set",
+    ast.GeneratorExp: "generator",
+    ast.JoinedStr: "str",
+}
+# Numpy functions that give an array whatever comes in.
+_ARRAYS: Final = ("array", "asarray", "zeros", "ones", "full", "where", "stack", "concatenate")
 _TYPES: Final = ("t1", "t2", "t4", "i1", "i2", "i4", "u1", "u2", "u4", "f4", "f8")
-_METHODS: Final = ("updatePixels", "vectorize")
-_COMPOSITE: Final = "compositeraster"
 
 
-def check_blocks(
-    function: FunctionClass, parameters: Parameters | None, modules: Modules
-) -> Report:
-    """Judge keys of pixel blocks and pixel types that stand in the text.
-
-    Parameters
-    ----------
-    function : FunctionClass
-        The function's class.
-    parameters : Parameters or None
-        What it declares, as far as that can be read.
-    modules : Modules
-        The package's modules.
-    """
-    findings = Collector(RULES)
-    for name in _METHODS:
-        method = function.methods.get(name)
-        if method is not None and method.node is not None and method.node.args.kwarg is not None:
-            _check_keys(method.source, method.node, parameters, modules, findings)
-    for source in function.sources:
-        _check_types(source, findings)
-    return findings.report()
+# --- what methods return --------------------------------------------------------------------
 
 
-def _check_keys(
-    source: Source,
-    node: ast.FunctionDef,
-    parameters: Parameters | None,
-    modules: Modules,
-    findings: Collector,
-) -> None:
-    assert node.args.kwarg is not None
-    blocks = node.args.kwarg.arg
-    parts = list(local_nodes(node))
-    known = _known(parameters)
-    asked = {constant_text(part.left) for part in parts if isinstance(part, ast.Compare)}
-    stored = _stored(parts, blocks)
-    masks = modules.mentions("inputMask")
-    for part in parts:
-        key = _read(part, blocks)
-        if key is None or not isinstance(part, ast.Subscript):
+def check_returns(subject: Subject) -> None:
+    """Find methods that return nothing, or nothing that ArcGIS can use."""
+    for name, (kind, remedy) in _ANSWERS.items():
+        method = subject.function.methods.get(name)
+        if method is None or method.node is None:
             continue
-        if key in asked or _tried(source, part):
+        source, node = method.source, method.node
+        parts = list(local_nodes(node))
+        values = returned(node)
+        if any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in parts):
+            message = f"{name} is a generator (it uses yield), which ArcGIS cannot use"
+            subject.at(source, node, "function/return-type", message, remedy)
+        elif not values:
+            # A method that always raises says so in its own words.
+            if not isinstance(node.body[-1], ast.Raise):
+                message = f"{name} returns nothing"
+                subject.at(source, node, "function/return-type", message, remedy)
+        else:
+            for value in values:
+                certain = _kind(source, _resolved(value, parts))
+                if certain and certain != kind:
+                    message = f"{name} returns a {certain}, not {_WORDS[kind]}"
+                    subject.at(source, value, "function/return-type", message, remedy)
+
+
+def _resolved(value: ast.expr, parts: list[ast.AST]) -> ast.expr:
+    """Return what a name stands for if it is given a value once, in plain sight."""
+    if not isinstance(value, ast.Name):
+        return value
+    stores = [
+        part
+        for part in parts
+        if isinstance(part, ast.Name) and part.id == value.id and not isinstance(part.ctx, ast.Load)
+    ]
+    plain = [
+        part.value for part in parts if isinstance(part, ast.Assign) and part.targets == stores
+    ]
+    return plain[0] if len(stores) == 1 and plain else value
+
+
+def _kind(source: Source, value: ast.expr) -> str:
+    """Return what a value certainly is; empty if that does not show."""
+    literal = _LITERALS.get(type(value), "")
+    if literal:
+        return literal
+    if isinstance(value, ast.Constant):
+        return type(value.value).__name__
+    if isinstance(value, ast.Call):
+        full = source.full(value.func)
+        if full.removeprefix("numpy.") in _ARRAYS and full.startswith("numpy."):
+            return "array"
+        if isinstance(value.func, ast.Attribute) and value.func.attr == "astype":
+            return "array"
+        if full == "json.dumps":
+            return "str"
+        if isinstance(value.func, ast.Name) and value.func.id in ("tuple", "list", "dict", "str"):
+            return value.func.id
+    return ""
+
+
+# --- blocks that come in --------------------------------------------------------------------
+
+
+def check_blocks(subject: Subject) -> None:
+    """Find blocks that are read under a name that no raster parameter has."""
+    rasters = _rasters(subject.parameters)
+    if rasters is None:
+        return
+    listed = ", ".join(map(repr, rasters))
+    for name in ("updatePixels", "vectorize"):
+        method = subject.function.methods.get(name)
+        if method is None or method.node is None or method.node.args.kwarg is None:
             continue
-        if stored.get(key, part.lineno) < part.lineno:
-            continue
-        owner, _, kind = key.rpartition("_")
-        if kind not in ("pixels", "mask") or owner in ("output", _COMPOSITE):
-            continue
-        if known is not None and owner not in known:
-            listed = ", ".join(repr(name) for name in known)
-            findings.at(
+        source, node, blocks = method.source, method.node, method.node.args.kwarg.arg
+        parts = list(local_nodes(node))
+        asked = {constant_text(part.left) for part in parts if isinstance(part, ast.Compare)}
+        stored = {
+            subscript_key(part, blocks)
+            for part in parts
+            if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load)
+        }
+        for part in parts:
+            key = subscript_key(part, blocks) or ""
+            owner, _, kind = key.rpartition("_")
+            known = key in asked | stored or owner in (*rasters, "output", "compositeraster")
+            if kind not in ("pixels", "mask") or known or source.inside(part, ast.Try):
+                continue
+            subject.at(
                 source,
                 part,
                 "function/raster-key",
                 f"{blocks}[{key!r}] is never there: the raster parameter is named {listed}",
-                f"Read {blocks}[{known[0] + '_' + kind!r}], or name the parameter {owner!r}.",
-            )
-        elif kind == "mask" and not masks:
-            findings.at(
-                source,
-                part,
-                "function/mask-not-asked",
-                f"{blocks}[{key!r}] is read, and getConfiguration never sets 'inputMask'",
-                "Return 'inputMask': True from getConfiguration.",
+                f"Read {blocks}[{rasters[0] + '_' + kind!r}], or name the parameter {owner!r}.",
             )
 
 
-def _known(parameters: Parameters | None) -> list[str] | None:
+def _rasters(parameters: Parameters | None) -> list[str] | None:
     """Return the names of the raster parameters; None if there may be others."""
     if parameters is None or not parameters.closed or parameters.strays:
         return None
@@ -119,53 +155,147 @@ def _known(parameters: Parameters | None) -> list[str] | None:
     return rasters or None
 
 
-def _read(part: ast.AST, blocks: str) -> str | None:
-    return subscript_key(part) if _is_block(part, blocks, ast.Load) else None
+# --- what goes out --------------------------------------------------------------------------
 
 
-def _is_block(part: ast.AST, blocks: str, context: type[ast.expr_context]) -> bool:
-    return (
-        isinstance(part, ast.Subscript)
-        and isinstance(part.ctx, context)
-        and isinstance(part.value, ast.Name)
-        and part.value.id == blocks
-    )
+def check_output(subject: Subject) -> None:
+    """Judge the description of the output, the size of blocks, and the type of pixels."""
+    for source in subject.function.sources:
+        for value in _pixel_types(source):
+            if value.value not in _TYPES:
+                subject.at(
+                    source,
+                    value,
+                    "function/pixel-type",
+                    f"there is no pixel type {value.value!r} (bytes are counted, not bits)",
+                    f"Write one of {', '.join(_TYPES)}.",
+                )
+    if "updatePixels" not in subject.function.methods:
+        return
+    _check_size(subject)
+    _check_table(subject)
+    _check_cast(subject)
 
 
-def _stored(parts: list[ast.AST], blocks: str) -> dict[str, int]:
-    """Return the keys that the method sets itself, with the first line that does."""
-    found: dict[str, int] = {}
+def _pixel_types(source: Source) -> Iterator[ast.Constant]:
+    """Find texts that are given to ``…info['pixelType']``."""
+    for node in source.nodes:
+        value: ast.expr | None = None
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript) and subscript_key(target) == "pixelType":
+                    value = node.value if "info" in ast.unparse(target.value) else None
+            if isinstance(node.value, ast.Dict) and "info" in ast.unparse(node.targets[0]):
+                value = _entry(node.value, "pixelType") or value
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("info'].update"):
+            value = next((k.value for k in node.keywords if k.arg == "pixelType"), None)
+            if node.args and isinstance(node.args[0], ast.Dict):
+                value = _entry(node.args[0], "pixelType")
+        for choice in [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]:
+            if constant_text(choice) is not None and isinstance(choice, ast.Constant):
+                yield choice
+
+
+def _entry(node: ast.Dict, name: str) -> ast.expr | None:
+    pairs = zip(node.keys, node.values)
+    return next((value for key, value in pairs if constant_text(key) == name), None)
+
+
+def _check_size(subject: Subject) -> None:
+    method = subject.function.methods.get("getConfiguration")
+    if method is None or method.node is None or subject.modules.mentions("fixedTileSize"):
+        return
+    for part in local_nodes(method.node):
+        size = part if isinstance(part, ast.Dict) and _entry(part, "tx") is not None else None
+        if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load):
+            size = part if subscript_key(part) == "tx" else None  # type: ignore[assignment]
+        if size is not None:
+            subject.at(
+                method.source,
+                size,
+                "function/edge-blocks",
+                "blocks of tx by ty pixels are asked for without 'fixedTileSize'",
+                "Return 'fixedTileSize': 1, unless updatePixels works with smaller blocks, too.",
+            )
+            return
+
+
+def _check_table(subject: Subject) -> None:
+    function = subject.function
+    method = function.methods.get("updateRasterInfo")
+    if method is None:
+        if not function.open and function.node is not None:
+            subject.at(
+                function.source,
+                function.node,
+                "function/no-raster-info",
+                f"class {function.name} has no method updateRasterInfo",
+                "Define it: set bandCount, pixelType and rasterAttributeTable of"
+                " kwargs['output_info'].",
+            )
+        return
+    if method.node is None or not subject.package.emd.get("Classes") or subject.delegates:
+        return
+    floats = any(value.value in ("f4", "f8") for value in _pixel_types(method.source))
+    if not floats and not subject.modules.mentions("rasterAttributeTable"):
+        subject.at(
+            method.source,
+            method.node,
+            "function/no-attribute-table",
+            "updateRasterInfo sets no rasterAttributeTable, so that ArcGIS shows the result"
+            " without the names and colours of its classes (dlpk takes them from the .emd file)",
+            "Set kwargs['output_info']['rasterAttributeTable'] to the table as JSON text.",
+        )
+
+
+_CASTS: Final = re.compile(r"astype|dtype|\.type\(|\.byte\(|\.to\(|int\d|float\d|props|pixelType")
+_SHAPING: Final = {
+    *("squeeze", "reshape", "transpose", "expand_dims", "cpu", "numpy", "detach", "copy", "flip"),
+    *("array", "asarray", "ascontiguousarray", "unsqueeze", "view", "permute", "clip", "rot90"),
+}
+
+
+def _check_cast(subject: Subject) -> None:
+    """Find pixels that are certainly of another type than the output's."""
+    method = subject.function.methods["updatePixels"]
+    if method.node is None or _CASTS.search(ast.unparse(method.node.body)):  # type: ignore[arg-type]
+        return
+    parts = list(local_nodes(method.node))
     for part in parts:
-        key = subscript_key(part) if _is_block(part, blocks, ast.Store) else None
-        if key is not None and isinstance(part, ast.Subscript):
-            found[key] = min(part.lineno, found.get(key, part.lineno))
-    return found
-
-
-def _tried(source: Source, node: ast.AST) -> bool:
-    return any(isinstance(above, ast.Try) for above in source.ancestors(node))
-
-
-def _check_types(source: Source, findings: Collector) -> None:
-    for node in ast.walk(source.tree):
-        if not isinstance(node, ast.Assign):
+        if not isinstance(part, ast.Assign) or len(part.targets) != 1:
             continue
-        for target in node.targets:
-            if subscript_key(target) != "pixelType" or not isinstance(target, ast.Subscript):
-                continue
-            if "info" not in ast.unparse(target.value):
-                continue
-            for value in _choices(node.value):
-                text = constant_text(value)
-                if text is not None and text not in _TYPES:
-                    findings.at(
-                        source,
-                        value,
-                        "function/pixel-type",
-                        f"the pixel type {text!r} is none of Reference.py's (bytes, not bits)",
-                        f"Write one of {', '.join(_TYPES)}: a letter and the number of bytes.",
-                    )
+        if subscript_key(part.targets[0]) != "output_pixels":
+            continue
+        made = _made_by(part.value, parts)
+        if made:
+            subject.at(
+                method.source,
+                part,
+                "function/output-type",
+                f"output_pixels comes from {made} and is not converted to the output's type",
+                "Write .astype(props['pixelType'], copy=False).",
+            )
 
 
-def _choices(value: ast.expr) -> list[ast.expr]:
-    return [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+def _made_by(value: ast.expr, parts: list[ast.AST]) -> str:
+    """Return what made an array of integers or truth values of numpy's own choice."""
+    for _ in range(20):
+        value = _resolved(value, parts)
+        if isinstance(value, ast.Compare):
+            return "a comparison"
+        if isinstance(value, ast.Subscript):
+            value = value.value
+            continue
+        if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
+            return ""
+        name = value.func.attr
+        if name in ("argmax", "argmin"):
+            return name
+        if name not in _SHAPING or own_attribute(value.func):
+            return ""
+        owner = value.func.value
+        from_numpy = isinstance(owner, ast.Name) and owner.id in ("np", "numpy", "torch")
+        if from_numpy and not value.args:
+            return ""
+        value = value.args[0] if from_numpy else owner
+    return ""

@@ -63,6 +63,12 @@ class FunctionClass:
     open: bool = False
     sources: list[Source] = field(default_factory=list)
 
+    @property
+    def bases(self) -> set[str]:
+        """The names that it inherits from directly."""
+        bases = self.node.bases if self.node is not None else []
+        return {base.id for base in bases if isinstance(base, ast.Name)}
+
     def own(self) -> Iterator[tuple[Source, Function]]:
         """Iterate over the methods whose text is known."""
         for method in self.methods.values():

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,9 +91,10 @@ class Modules:
         """Tell whether any Python file of the package holds a word, wherever."""
         return word.encode() in self._text
 
-    def count(self, pattern: str) -> int:
-        """Return how often a pattern fits in the Python files of the package."""
-        return len(re.findall(pattern.encode(), self._text))
+    @cached_property
+    def words(self) -> Counter[str]:
+        """How often each word stands in the Python files of the package."""
+        return Counter(re.findall(r"\w+", self._text.decode("utf-8", "replace")))
 
     @cached_property
     def _text(self) -> bytes:
@@ -158,10 +160,11 @@ class Import:
 
 def imports(source: Source) -> Iterator[Import]:
     """Iterate over the imports of a file that are meant to run with the function."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, (ast.Import, ast.ImportFrom)) or _not_for_running(source, node):
             continue
-        guarded, lazy = guards(source, node), source.function_of(node) is not None
+        guarded = guards(source, node)
+        lazy = source.inside(node, ast.FunctionDef, ast.AsyncFunctionDef)
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(source, node, alias.name, (), 0, guarded, lazy)
@@ -216,13 +219,25 @@ def _not_for_running(source: Source, node: ast.AST) -> bool:
     return False
 
 
-def reachable(start: Source, modules: Modules) -> list[Source]:
-    """Return a file and those of the package that are imported with it, nearest first."""
+def reachable(start: Source, modules: Modules, *, guarded: bool = True) -> list[Source]:
+    """Return a file and those of the package that are imported with it, nearest first.
+
+    Parameters
+    ----------
+    start : Source
+        The file.
+    modules : Modules
+        The package's modules.
+    guarded : bool
+        Whether imports count whose failure is caught.
+    """
     found = {start.path: start}
     queue = [start]
     while queue and len(found) < MAX_FILES:
         source = queue.pop(0)
         for item in imports(source):
+            if item.guarded and not guarded:
+                continue
             for path in _files(item, modules):
                 if path in found or len(found) >= MAX_FILES:
                     continue

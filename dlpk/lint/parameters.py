@@ -6,11 +6,9 @@ import ast
 from dataclasses import dataclass, field
 
 from .classes import FunctionClass
-from .names import constant_text
-from .returns import local_nodes, returned
-from .source import Source
+from .source import Source, constant_text, local_nodes
 
-__all__ = ["MISSING", "UNKNOWN", "Parameter", "Parameters", "declared"]
+__all__ = ["MISSING", "UNKNOWN", "Parameter", "Parameters", "declared", "returned"]
 
 MISSING = object()
 """What a key that is not there has for a value."""
@@ -110,6 +108,17 @@ def declared(function: FunctionClass) -> Parameters | None:
     return found
 
 
+def returned(node: ast.FunctionDef) -> list[ast.expr]:
+    """Return the values that a function returns, but for None."""
+    return [
+        part.value
+        for part in local_nodes(node)
+        if isinstance(part, ast.Return)
+        and part.value is not None
+        and not (isinstance(part.value, ast.Constant) and part.value.value is None)
+    ]
+
+
 class _Reader:
     """Follows lists through the statements of a method."""
 
@@ -121,9 +130,7 @@ class _Reader:
         self.settled = True
         self._following: set[str] = set()
         # What comes in from outside may hold entries already.
-        arguments = node.args
-        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        self._open |= {argument.arg for argument in every}
+        self._open |= {part.arg for part in ast.walk(node.args) if isinstance(part, ast.arg)}
         for part in local_nodes(node):
             self._take(part)
 

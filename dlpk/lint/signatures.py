@@ -1,173 +1,172 @@
-"""Judging the methods of a raster function by their parameters, which ArcGIS's calls must fit."""
+"""Whether calls fit: ArcGIS's calls of a function's methods, and the function's own."""
 
 from __future__ import annotations
 
 import ast
-from typing import Final, NamedTuple
+from inspect import Parameter, Signature
+from typing import Any, Final, NamedTuple
 
-from schemas.emd.rules import Rule
-from schemas.findings import Report, Severity
+from .source import Source, own_attribute
+from .subject import Subject
 
-from .classes import FunctionClass
-from .collector import Collector
-from .parameters import Parameters
-from .source import Source
-
-__all__ = ["RULES", "check_signatures"]
-
-_REFERENCE = "Esri/raster-functions: Reference.py, the methods of a raster function"
-
-RULES: dict[str, Rule] = {
-    "function/signature": Rule(
-        Severity.ERROR, "ArcGIS's call of the method ends in a TypeError.", _REFERENCE
-    ),
-    "function/signature-narrow": Rule(
-        Severity.WARNING,
-        "ArcGIS may pass other keywords than the method takes, which ends in a TypeError.",
-        "public field notes on ArcGIS Pro 3.6 (pythonmodule, padding, batch_size, processorType)",
-    ),
-}
+__all__ = ["check_own_calls", "check_signatures"]
 
 
 class _Call(NamedTuple):
-    """How ArcGIS calls a method: so many values by position, then any keywords or none."""
+    """How ArcGIS calls a method: so many values by position, then keywords."""
 
     form: str
     positional: int
-    keywords: bool
+    keywords: tuple[str, ...] = ()
 
 
 _CALLS: Final[dict[str, _Call]] = {
-    "__init__": _Call("def __init__(self)", 0, False),
-    "initialize": _Call("def initialize(self, **kwargs)", 0, True),
-    "getParameterInfo": _Call("def getParameterInfo(self)", 0, False),
-    "getConfiguration": _Call("def getConfiguration(self, **scalars)", 0, True),
-    "updateRasterInfo": _Call("def updateRasterInfo(self, **kwargs)", 0, True),
-    "selectRasters": _Call("def selectRasters(self, tlc, shape, props)", 3, False),
-    "updatePixels": _Call("def updatePixels(self, tlc, shape, props, **pixelBlocks)", 3, True),
-    "vectorize": _Call("def vectorize(self, **pixelBlocks)", 0, True),
-    "getFields": _Call("def getFields(self)", 0, False),
-    "getGeometryType": _Call("def getGeometryType(self)", 0, False),
+    "__init__": _Call("def __init__(self)", 0),
+    "initialize": _Call("def initialize(self, **kwargs)", 0, ("model", "device")),
+    "getParameterInfo": _Call("def getParameterInfo(self)", 0),
+    "getConfiguration": _Call("def getConfiguration(self, **scalars)", 0),
+    "updateRasterInfo": _Call("def updateRasterInfo(self, **kwargs)", 0, ("output_info",)),
+    "selectRasters": _Call("def selectRasters(self, tlc, shape, props)", 3),
+    "updatePixels": _Call("def updatePixels(self, tlc, shape, props, **pixelBlocks)", 3),
+    "vectorize": _Call("def vectorize(self, **pixelBlocks)", 0),
+    "getFields": _Call("def getFields(self)", 0),
+    "getGeometryType": _Call("def getGeometryType(self)", 0),
     "updateKeyMetadata": _Call(
-        "def updateKeyMetadata(self, names, bandIndex, **keyMetadata)", 2, True
+        "def updateKeyMetadata(self, names, bandIndex, **keyMetadata)", 2, ("datatype",)
     ),
-    "isLicensed": _Call("def isLicensed(self, **productInfo)", 0, True),
+    "isLicensed": _Call("def isLicensed(self, **productInfo)", 0, ("productLevel",)),
 }
-_GIVEN: Final = {"model", "device"}
-"""Keywords of initialize that have been documented."""
 _DICTIONARIES: Final = {"scalars", "kwargs", "arguments", "args", "parameters", "params"}
 """Names that stand for all keywords, where the two stars were forgotten."""
+_STANDARD: Final = {"raster", "rasters", "model", "device"}
 
 
-def check_signatures(function: FunctionClass, parameters: Parameters | None) -> Report:
-    """Compare the parameters of each method with how ArcGIS calls it.
-
-    Parameters
-    ----------
-    function : FunctionClass
-        The function's class.
-    parameters : Parameters or None
-        What it declares: methods may name these instead of taking a dictionary.
-    """
-    findings = Collector(RULES)
-    closed = parameters is not None and parameters.closed
-    declared = set(parameters.names) if parameters is not None else set()
+def check_signatures(subject: Subject) -> None:
+    """Compare the parameters of each method with how ArcGIS calls it."""
     for name, call in _CALLS.items():
-        method = function.methods.get(name)
-        if method is not None and method.node is not None:
-            given = _Given(name, declared if closed else None)
-            _check(method.source, method.node, call, given, findings)
-    return findings.report()
+        method = subject.function.methods.get(name)
+        if method is None or method.node is None:
+            continue
+        keywords = _keywords(subject, method.node, call)
+        calls = [keywords]
+        if name == "initialize":  # while the dialog is being filled there is no device
+            calls.append(tuple(word for word in keywords if word != "device"))
+        problems = [_problem(method.node, call.positional + 1, words) for words in calls]
+        if any(problems):
+            message = f"{name} cannot be called: {next(filter(None, problems))}"
+            subject.at(method.source, method.node, "function/signature", message, f"{call.form}.")
 
 
-class _Given(NamedTuple):
-    """Which keywords a method may count on: `declared` is None if that is not known."""
+def _keywords(subject: Subject, node: ast.FunctionDef, call: _Call) -> tuple[str, ...]:
+    """Return the keywords of ArcGIS's call, in favour of the method where that is open."""
+    named = [argument.arg for argument in node.args.args[1:] + node.args.kwonlyargs]
+    beyond = named[call.positional :]
+    if node.name in ("updatePixels", "vectorize"):
+        blocks = [name for name in beyond if name.endswith(("_pixels", "_mask"))]
+        return tuple(blocks) or ("raster_pixels",)
+    if node.name not in ("getConfiguration", "updateRasterInfo"):
+        return call.keywords
+    parameters = subject.parameters
+    scalars = {name for name in named if name not in _DICTIONARIES}
+    if node.name == "updateRasterInfo":
+        infos = {name for name in named if name.endswith("_info")}
+        return (*call.keywords, *sorted((scalars | infos) - set(call.keywords)))
+    if parameters is None or not parameters.closed:
+        return tuple(sorted(scalars)) or ("padding",)
+    declared = set(parameters.names)
+    # Whether the raster, the model and the device are among the scalars is not documented.
+    return tuple(sorted((declared - _STANDARD) | (declared & scalars)))
 
-    method: str
-    declared: set[str] | None
 
-    def has(self, name: str) -> bool:
-        """Whether ArcGIS passes the keyword, or may do so."""
-        if self.method in ("updatePixels", "vectorize"):
-            return name.endswith(("_pixels", "_mask"))
-        if self.method == "updateRasterInfo" and name.endswith("_info"):
-            return True
-        if self.method in ("getConfiguration", "updateRasterInfo"):
-            return name not in _DICTIONARIES and (self.declared is None or name in self.declared)
-        return False
-
-
-def _check(
-    source: Source, node: ast.FunctionDef, call: _Call, given: _Given, findings: Collector
-) -> None:
+def _signature(node: ast.FunctionDef) -> Signature:
     arguments = node.args
-    positional = [argument.arg for argument in arguments.posonlyargs + arguments.args]
-    if not positional and arguments.vararg is None:
-        _report(source, node, call, "it does not take the object itself (self)", findings)
-        return
-    required = positional[1 : len(positional) - len(arguments.defaults)]
-    keyword_only = [
-        argument.arg
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults)
-        if default is None
-    ]
-    named = {argument.arg for argument in arguments.args[1:] + arguments.kwonlyargs}
-    extra = set(positional[1 + call.positional :]) | named - set(positional)
-    unknown = [name for name in required[call.positional :] + keyword_only if not given.has(name)]
-    if node.name == "initialize":
-        problem = _initialize_problem(source, node, required + keyword_only, named, findings)
-    elif unknown:
-        problem = f"it wants {', '.join(unknown)}, which ArcGIS does not pass"
-    elif len(positional) - 1 < call.positional and arguments.vararg is None:
-        problem = f"ArcGIS passes {call.positional} values by position, it takes fewer"
-    elif call.keywords and arguments.kwarg is None and not extra:
-        problem = "it takes no further keywords, and ArcGIS passes them"
-    else:
-        problem = ""
-        if call.keywords and arguments.kwarg is None:
-            _note_narrow(source, node, "it takes certain keywords only", findings)
-    if problem:
-        _report(source, node, call, problem, findings)
+    placed = arguments.posonlyargs + arguments.args
+    first = len(placed) - len(arguments.defaults)
+    made: list[Parameter] = []
+    for index, argument in enumerate(placed):
+        early = index < len(arguments.posonlyargs)
+        kind = Parameter.POSITIONAL_ONLY if early else Parameter.POSITIONAL_OR_KEYWORD
+        default: Any = Parameter.empty if index < first else None
+        made.append(Parameter(argument.arg, kind, default=default))
+    if arguments.vararg:
+        made.append(Parameter(arguments.vararg.arg, Parameter.VAR_POSITIONAL))
+    for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults):
+        default = Parameter.empty if value is None else None
+        made.append(Parameter(argument.arg, Parameter.KEYWORD_ONLY, default=default))
+    if arguments.kwarg:
+        made.append(Parameter(arguments.kwarg.arg, Parameter.VAR_KEYWORD))
+    return Signature(made)
 
 
-def _note_narrow(source: Source, node: ast.FunctionDef, reason: str, findings: Collector) -> None:
-    findings.at(
-        source,
-        node,
-        "function/signature-narrow",
-        f"{node.name} may fail: {reason}",
-        f"Write {_CALLS[node.name].form}, and read what is there with get.",
-    )
-
-
-def _initialize_problem(
-    source: Source,
-    node: ast.FunctionDef,
-    required: list[str],
-    named: set[str],
-    findings: Collector,
-) -> str:
-    """Return why no call can fit; note where only some may not."""
-    unknown = [name for name in required if name not in _GIVEN]
-    if unknown:
-        return f"it wants {', '.join(unknown)}, which ArcGIS does not pass"
-    if node.args.kwarg is None and "model" not in named:
-        return "it takes no keywords, and ArcGIS passes model"
-    if "device" in required:
-        reason = "it wants device, which ArcGIS does not pass while its dialog is being filled"
-        _note_narrow(source, node, reason, findings)
-    elif node.args.kwarg is None:
-        _note_narrow(source, node, "it takes certain keywords only", findings)
+def _problem(node: ast.FunctionDef, positional: int, keywords: tuple[str, ...]) -> str:
+    """Return what Python says of a call, the object itself included; empty if it fits."""
+    signature = _signature(node)
+    if not signature.parameters:
+        return "it does not take the object itself (self)"
+    try:
+        signature.bind(*[None] * positional, **dict.fromkeys(keywords))
+    except TypeError as error:
+        return str(error)
     return ""
 
 
-def _report(
-    source: Source, node: ast.FunctionDef, call: _Call, problem: str, findings: Collector
-) -> None:
-    findings.at(
-        source,
-        node,
-        "function/signature",
-        f"{node.name} cannot be called: {problem}",
-        f"Write {call.form}.",
-    )
+def check_own_calls(subject: Subject) -> None:
+    """Find calls of the class's own methods that do not fit, or of methods that it lacks."""
+    function = subject.function
+    if function.open:
+        return
+    given = _given(subject)
+    for source, method in function.own():
+        static = "self" not in [argument.arg for argument in method.args.args[:1]]
+        for call in ast.walk(method) if not static else ():
+            name = own_attribute(call.func) if isinstance(call, ast.Call) else None
+            if name is None or name in given or not isinstance(call, ast.Call):
+                continue
+            if name not in function.methods:
+                if not hasattr(object, name) and not _asked(source, call):
+                    message = f"class {function.name} has no method or attribute {name!r}"
+                    remedy = "Correct the name, or define it."
+                    subject.at(source, call, "function/own-call", message, remedy)
+                continue
+            node = function.methods[name].node
+            plain = not any(isinstance(part, ast.Starred) for part in call.args)
+            words = [keyword.arg for keyword in call.keywords]
+            if node is None or not plain or None in words:
+                continue
+            problem = _problem(node, len(call.args) + 1, tuple(word for word in words if word))
+            if problem:
+                message = f"self.{name} is called in a way that it does not fit: {problem}"
+                remedy = f"Call it as it is defined in line {node.lineno}, or change it there."
+                subject.at(source, call, "function/own-call", message, remedy)
+
+
+def _given(subject: Subject) -> set[str]:
+    """Return the attributes that something gives a value, so that they may be anything."""
+    given: set[str] = set()
+    for source in subject.function.sources:
+        if any(word in source.text for word in ("setattr(", "__dict__", "vars(self)")):
+            return _Everything()
+        for node in source.nodes:
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                given.add(node.attr)
+            elif isinstance(node, ast.ClassDef):
+                given |= {
+                    name.id
+                    for part in node.body
+                    for name in ast.walk(part)
+                    if not isinstance(part, (ast.FunctionDef, ast.ClassDef))
+                    and isinstance(name, ast.Name)
+                    and isinstance(name.ctx, ast.Store)
+                }
+                given |= {part.name for part in node.body if isinstance(part, ast.ClassDef)}
+    return given
+
+
+class _Everything(set[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _asked(source: Source, node: ast.AST) -> bool:
+    """Whether the code around a call sees to it that the method may be missing."""
+    return source.inside(node, ast.Try) or "hasattr" in source.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import stat
 import sys
 import tokenize
 import warnings
@@ -14,19 +15,27 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Problem", "Source", "parse", "parse_file", "unreadable_before"]
+__all__ = [
+    "Problem",
+    "Source",
+    "constant_text",
+    "local_nodes",
+    "own_attribute",
+    "parse",
+    "parse_file",
+    "subscript_key",
+    "unreadable_before",
+]
 
 MAX_SOURCE: Final = 4 * 1024 * 1024
 """Largest Python file in bytes that is looked into."""
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 # What newer Pythons read and this one may not, by the first version that does.
 _NEWER: Final = (
-    ((3, 10), re.compile(r"\s*(match|case)\s.*:\s*(#.*)?$")),
     ((3, 11), re.compile(r"\s*except\s*\*")),
-    ((3, 12), re.compile(r"\s*type\s+\w+\s*(\[.*\]\s*)?=")),
-    ((3, 12), re.compile(r"\s*(async\s+)?def\s+\w+\s*\[")),
-    ((3, 12), re.compile(r"\s*class\s+\w+\s*\[")),
+    ((3, 12), re.compile(r"\s*(type\s+\w+\s*(\[.*\]\s*)?=|(async\s+)?(def|class)\s+\w+\s*\[)")),
 )
 _F_STRING: Final = re.compile(r"\b(f|rf|fr)['\"][^'\"]*\{", re.IGNORECASE)
 _MINORS: Final = (9, 10, 11, 12, 13)
@@ -77,12 +86,17 @@ class Source:
     tree: ast.Module
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def _lines(self) -> list[str]:
         return _LINE_END.split(self.text)
 
     @cached_property
     def _parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     def place(self, node: ast.AST) -> tuple[int | None, int | None]:
         """Return line and column of a node, both from 1, columns in characters."""
@@ -105,26 +119,72 @@ class Source:
             yield above
             above = self._parents.get(above)
 
-    def function_of(self, node: ast.AST) -> ast.AST | None:
-        """Return the innermost function or lambda around a node; None at the top of the file."""
-        for above in self.ancestors(node):
-            if isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-                return above
-        return None
+    def inside(self, node: ast.AST, *kinds: type[ast.AST]) -> bool:
+        """Tell whether a node stands in a node of one of these kinds."""
+        return any(isinstance(above, kinds) for above in self.ancestors(node))
 
     @cached_property
-    def constants(self) -> frozenset[str]:
-        """All texts and all names of arguments in the file, but for documentation."""
-        found = set()
-        for node in ast.walk(self.tree):
-            word = None
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                word = None if isinstance(self._parents.get(node), ast.Expr) else node.value
-            elif isinstance(node, (ast.arg, ast.keyword)):
-                word = node.arg
-            if word:
-                found.add(word)
-        return frozenset(found)
+    def imported(self) -> dict[str, str]:
+        """What imported names stand for; imports in functions count for all of the file."""
+        found: dict[str, str] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    top = alias.name.partition(".")[0]
+                    found[alias.asname or top] = alias.name if alias.asname else top
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                for alias in node.names:
+                    found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        return found
+
+    def full(self, node: ast.AST) -> str:
+        """Return the dotted name that an expression means; empty if it is none that is known.
+
+        With ``import numpy as np``, ``np.float`` means ``numpy.float``.
+        """
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id not in self.imported:
+            return ""
+        return ".".join([self.imported[node.id], *reversed(parts)])
+
+
+def local_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Iterate over what is in a function, but not in functions and classes inside it."""
+    stack = list(ast.iter_child_nodes(node))[::-1]
+    while stack:
+        part = stack.pop()
+        yield part
+        if not isinstance(part, _SCOPES):
+            stack.extend(reversed(list(ast.iter_child_nodes(part))))
+
+
+def constant_text(node: ast.AST | None) -> str | None:
+    """Return the value of a text constant; None for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return None
+
+
+def subscript_key(node: ast.AST, owner: str | None = None) -> str | None:
+    """Return the text between the brackets of ``owner["text"]``; None for anything else."""
+    if not isinstance(node, ast.Subscript):
+        return None
+    if owner is not None and not (isinstance(node.value, ast.Name) and node.value.id == owner):
+        return None
+    return constant_text(node.slice)
+
+
+def own_attribute(node: ast.AST) -> str | None:
+    """Return the name after the dot of ``self.name``; None for anything else."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.attr if node.value.id == "self" else None
+    return None
+
+
+# --- reading --------------------------------------------------------------------------------
 
 
 def parse_file(path: Path, name: str) -> Source | Problem:
@@ -143,6 +203,8 @@ def parse_file(path: Path, name: str) -> Source | Problem:
         Never raises for what is in the file.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Problem("it is no ordinary file", limit=True)
         with path.open("rb") as file:
             data = file.read(MAX_SOURCE + 1)
     except OSError as error:
@@ -157,7 +219,7 @@ def parse(data: bytes, path: Path, name: str) -> Source | Problem:
     try:
         encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
         text = data.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (SyntaxError, ValueError, LookupError) as error:
         return Problem(f"the text cannot be decoded: {getattr(error, 'msg', None) or error}")
     tree = _tree(text, None)
     return tree if isinstance(tree, Problem) else Source(path, name, text, tree)
@@ -232,12 +294,8 @@ def _tree(text: str, version: tuple[int, int] | None) -> ast.Module | Problem:
             return tree
     except SyntaxError as error:
         line = text.splitlines()[error.lineno - 1 : error.lineno] if error.lineno else []
-        return Problem(
-            error.msg or "invalid syntax",
-            error.lineno,
-            error.offset or None,
-            None if version else _newer(error.msg or "", "".join(line)),
-        )
+        newer = None if version else _newer(error.msg or "", "".join(line))
+        return Problem(error.msg or "invalid syntax", error.lineno, error.offset or None, newer)
     except ValueError as error:
         return Problem(str(error))
     except (RecursionError, MemoryError):

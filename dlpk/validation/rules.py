@@ -14,43 +14,8 @@ from typing import Final
 from schemas.emd import rules as emd_rules
 from schemas.emd.rules import Rule
 
-from ..lint import (
-    arcpy_calls as check_arcpy,
-)
-from ..lint import (
-    arguments as check_arguments,
-)
-from ..lint import (
-    blocks as check_blocks,
-)
-from ..lint import (
-    definition as check_definition,
-)
-from ..lint import (
-    function as check_function,
-)
-from ..lint import (
-    imports as check_imports,
-)
-from ..lint import (
-    initialize as check_phases,
-)
-from ..lint import (
-    process as check_pitfalls,
-)
-from ..lint import (
-    returns as check_returns,
-)
-from ..lint import (
-    scalars as check_scalars,
-)
-from ..lint import (
-    signatures as check_signatures,
-)
-from ..lint import (
-    versions as check_versions,
-)
-from ..lint.environments import BASE, PRO, PYTHON, SHIPPED, VERSIONS
+from ..lint import rules as function_rules
+from ..lint.releases import PRO, VERSIONS
 from ..package import rules as container_rules
 from ..testing import rules as run_rules
 from ..weights import files as check_weights
@@ -61,18 +26,7 @@ __all__ = ["RULES", "rewrite", "tables"]
 _TABLES: Final[tuple[ModuleType, ...]] = (
     container_rules,
     emd_rules,
-    check_function,
-    check_signatures,
-    check_returns,
-    check_phases,
-    check_blocks,
-    check_definition,
-    check_pitfalls,
-    check_arcpy,
-    check_arguments,
-    check_scalars,
-    check_imports,
-    check_versions,
+    function_rules,
     check_weights,
     check_files,
     run_rules,
@@ -126,27 +80,9 @@ def tables() -> str:
 
 def _environments() -> str:
     rows = [_row(("Module", *(f"Pro {pro}" for pro in PRO))), _row(("---",) * (len(PRO) + 1))]
-    rows.append(_row(("Python", *(".".join(map(str, PYTHON[pro])) for pro in PRO))))
     for library, versions in VERSIONS.items():
-        rows.append(_row((library, *(".".join(map(str, versions[pro])) for pro in PRO))))
-    ranges: dict[tuple[str, str], list[str]] = {}
-    for module, (first, last) in SHIPPED.items():
-        if module not in VERSIONS:
-            ranges.setdefault((first, last), []).append(module)
-    for (first, last), modules in ranges.items():
-        low, high = PRO.index(first), PRO.index(last)
-        marks = ["yes" if low <= index <= high else "–" for index in range(len(PRO))]
-        rows.append(_row((", ".join(sorted(modules, key=str.lower)), *marks)))
-    return "\n".join(
-        [
-            "## What each ArcGIS Pro is taken to have",
-            "",
-            *rows,
-            "",
-            "Taken to be in every ArcGIS Pro without the deep learning libraries, not verified for"
-            " each release: " + ", ".join(sorted(BASE, key=str.lower)) + ".",
-        ]
-    )
+        rows.append(_row((library.replace("python", "Python"), *versions.values())))
+    return "\n".join(["## Versions in each ArcGIS Pro", "", *rows])
 
 
 def _row(cells: tuple[str, ...]) -> str:

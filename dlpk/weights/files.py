@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,7 @@ from schemas.emd.rules import Rule
 from schemas.findings import Finding, Report, Severity
 
 from ..errors import BuiltInFunctionError, PackageError
-from ..lint.collector import Collector, halves
-from ..lint.definition import place_of, placed
+from ..findings import Collector, halves
 from ..package.folder import walk
 from ..package.open import Package, resolve
 from . import pickles as check_pickle
@@ -102,7 +102,8 @@ def _named(package: Package, findings: Collector) -> Iterator[Path]:
             _report_missing(package, pointer, reference, error, findings)
             continue
         for finding in case:
-            findings.note(placed(finding, package, pointer))
+            file, line, column = package.place(pointer)
+            findings.note(replace(finding, file=file, pointer=pointer, line=line, column=column))
         yield path
 
 
@@ -135,7 +136,7 @@ def _report_missing(
     ):
         rule = "weights/not-there"
     message, remedy = halves(error, "Put the file into the package or correct ModelFile.")
-    findings.add(rule, message, remedy, *place_of(package, pointer), pointer=pointer)
+    findings.add(rule, message, remedy, *package.place(pointer), pointer=pointer)
 
 
 def _files(package: Package, named: set[Path]) -> Iterator[tuple[str, Path]]:
@@ -209,7 +210,9 @@ def _check_safetensors(
     package: Package, path: Path, name: str, named: bool, findings: Collector
 ) -> None:
     # These modules take their time to import, and most packages do not need them.
-    from model_extension.common.errors import WeightsError
+    from model_extension.clipseg.network.config import NetworkConfig
+    from model_extension.clipseg.network.tensors import check_tensors
+    from model_extension.common.errors import CLIPSegError, WeightsError
     from model_extension.common.safetensors_header import read_header
 
     try:
@@ -221,32 +224,12 @@ def _check_safetensors(
     own = package.emd.get("CLIPSeg") if package.is_clipseg else None
     if named and isinstance(own, dict) and isinstance(own.get("Network"), dict):
         shapes = {key: entry.shape for key, entry in entries.items()}
-        _check_network(own["Network"], shapes, name, findings)
-
-
-def _check_network(
-    network: Any, shapes: dict[str, tuple[int, ...]], name: str, findings: Collector
-) -> None:
-    """Compare the tensors of a package of ours with its network."""
-    from model_extension.common.errors import CLIPSegError
-
-    try:
-        from model_extension.clipseg.network.config import NetworkConfig
-        from model_extension.clipseg.network.tensors import check_tensors
-    except ModuleNotFoundError as error:  # our function's modules need numpy
-        findings.add(
-            "weights/not-read",
-            f"whether the tensors are those of the network was not compared: {error}",
-            "Install numpy to have that checked, too.",
-            name,
-        )
-        return
-    try:
-        check_tensors(NetworkConfig.from_dict(network), shapes, name)
-    except CLIPSegError as error:
-        findings.add(
-            "weights/other-network",
-            str(error),
-            "Build the package again from one set of weights.",
-            name,
-        )
+        try:
+            check_tensors(NetworkConfig.from_dict(own["Network"]), shapes, name)
+        except CLIPSegError as error:
+            findings.add(
+                "weights/other-network",
+                str(error),
+                "Build the package again from one set of weights.",
+                name,
+            )

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 from schemas.emd.rules import Rule
 from schemas.findings import Severity
 
-from ..lint.collector import Collector
+from ..findings import Collector
 from ..package.names import plural
 from ..package.rules import collector as container_findings
 from ..package.zip_data import STORED, EntryError, unpack

@@ -41,14 +41,14 @@ def test_base_from_elsewhere_may_have_every_method(tmp_path: Path) -> None:
     "text",
     [
         BASE + "\n\nModel = Base\n",
-        BASE + "\n\nModel = wrap(Base)\n",
+        BASE + "\n\nModel = type(Base())\n",
         "from base import Base as Model\n",
         "from base import Model\n",
         "from base import *\n",
         "import base as Model\n",
         "def Model():\n    return object()\n",
-        "@decorated\nclass Model:\n    pass\n",
-        "class Model(metaclass=Meta):\n    pass\n",
+        "@property\nclass Model:\n    pass\n",
+        "class Model(metaclass=type):\n    pass\n",
         "class Model:\n    def __getattr__(self, name):\n        return None\n",
         "try:\n    from missing import Model\nexcept ImportError:\n    Model = None\n",
     ],
@@ -93,7 +93,7 @@ def test_detector_needs_vectorize_and_no_updatepixels(tmp_path: Path) -> None:
     text = changed(("        self.threshold", "        threshold")) + body
     text = text[: text.index("    def updateRasterInfo")] + body.replace("THRESHOLD", "0")
     report = judge(tmp_path, text, emd={"ModelType": "ObjectDetection"})
-    assert rules(report) == []
+    assert rules(report) == ["emd/model-type-other-tool"]
 
 
 @pytest.mark.parametrize("kind", ["CycleGAN", "SuperResolution", None, "SomethingNew"])
@@ -226,6 +226,10 @@ def test_deep_code_is_no_crash(code: str, tmp_path: Path) -> None:
     [
         b"\xff\xfe\x00",
         b"# coding: no-such-encoding\n",
+        b"# coding: undefined\n",
+        b"# coding: rot13\n",
+        b"# coding: zlib\n",
+        b"# coding: idna\nx = '.'\n" + b"a" * 99,
         b"x = '\xe4'\n",
         b"x = 1\0\n",
         b"",
@@ -247,7 +251,7 @@ def test_columns_count_characters(tmp_path: Path) -> None:
         ('        self.name = "Brightness"', '        "\u00e4\u00e4\u00e4"; os.chdir("x")')
     )
     (finding,) = judge(tmp_path, text).findings
-    assert (finding.rule, finding.column) == ("function/working-directory", 16)
+    assert (finding.rule, finding.column) == ("function/process", 16)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

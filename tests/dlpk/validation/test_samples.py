@@ -1,4 +1,4 @@
-"""One folder per failure mode of functions, arguments, imports, versions and weights."""
+"""One sample per failure mode of functions, arguments, imports, versions and weights."""
 
 from __future__ import annotations
 
@@ -11,23 +11,17 @@ import pytest
 
 from dlpk.validation.rules import RULES
 from dlpk.validation.validate import validate
-from schemas.findings import Report
+from tests.support.functions_text import CASES, SAMPLES, write_case
 
-SAMPLES = Path(__file__).parent.parent.parent / "samples"
-GROUPS = ("function", "arguments", "imports", "versions", "weights")
-CASES = sorted(
-    f"{group}/{folder.name}" for group in GROUPS for folder in (SAMPLES / group).iterdir()
-)
+FOLDERS = {
+    f"weights/{folder.name}": json.loads((folder / "expected.json").read_text("utf-8"))
+    for folder in sorted((SAMPLES / "weights").iterdir())
+}
+EVERY: dict[str, dict[str, Any]] = {**CASES, **FOLDERS}
+GROUPS = {name.partition("/")[0] for name in EVERY}
 
 # Too large for a file, or a matter of packages of our own; tested elsewhere.
 WITHOUT_SAMPLE = {"function/not-read", "weights/other-network"}
-
-
-def judged(case: str) -> tuple[dict[str, Any], Report]:
-    expected = json.loads((SAMPLES / case / "expected.json").read_text("utf-8"))
-    if sys.version_info >= tuple(expected.get("before_python", (4,))):
-        pytest.skip("a newer Python reads the file")
-    return expected, validate(SAMPLES / case)
 
 
 def test_clean_function_has_no_findings() -> None:
@@ -35,23 +29,18 @@ def test_clean_function_has_no_findings() -> None:
     assert not report.findings, report.to_text()
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_sample_breaks_exactly_the_expected_rules(case: str) -> None:
-    expected, report = judged(case)
-    assert sorted({finding.rule for finding in report}) == expected["rules"], report.to_text()
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_findings_stand_where_the_mistake_is(case: str) -> None:
-    expected, report = judged(case)
-    for rule, place in expected["at"].items():
-        places = [[f.file, f.line, f.column] for f in report if f.rule == rule]
-        assert place in places, report.to_text()
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_every_finding_is_complete(case: str) -> None:
-    _, report = judged(case)
+@pytest.mark.parametrize("name", EVERY)
+def test_sample_breaks_exactly_the_expected_rules(name: str, tmp_path: Path) -> None:
+    case = EVERY[name]
+    if sys.version_info >= tuple(case.get("before_python", (4,))):
+        pytest.skip("a newer Python reads the file")
+    folder = write_case(name, tmp_path / "Model")
+    report = validate(folder)
+    assert sorted({finding.rule for finding in report}) == case["rules"], report.to_text()
+    for rule, place in case["at"].items():
+        assert place in [[f.file, f.line, f.column] for f in report if f.rule == rule]
+    assert not list(folder.rglob("i-was-run"))
+    assert not list(folder.rglob("__pycache__"))
     for finding in report:
         assert finding.severity is RULES[finding.rule].severity
         assert finding.file
@@ -65,25 +54,13 @@ def test_every_finding_is_complete(case: str) -> None:
 
 
 def test_the_first_rule_of_each_sample_is_in_its_name() -> None:
-    for case in CASES:
-        expected = json.loads((SAMPLES / case / "expected.json").read_text("utf-8"))
-        assert any(case.startswith(rule) for rule in expected["rules"]) or (
-            case == "function/reference-case"
-        )
-        assert expected["about"].endswith(".")
+    for name, case in EVERY.items():
+        fits = any(name.startswith(rule) for rule in case["rules"])
+        assert fits or name == "function/reference-case"
+        assert case["about"].endswith(".")
 
 
 def test_every_rule_has_a_sample() -> None:
-    covered: set[str] = set()
-    for case in CASES:
-        covered.update(json.loads((SAMPLES / case / "expected.json").read_text("utf-8"))["rules"])
+    covered = {rule for case in EVERY.values() for rule in case["rules"]}
     rules = {rule for rule in RULES if rule.partition("/")[0] in GROUPS}
     assert rules - covered == WITHOUT_SAMPLE
-
-
-def test_nothing_in_the_samples_was_run() -> None:
-    for case in CASES:
-        validate(SAMPLES / case)
-    assert not list(SAMPLES.rglob("i-was-run"))
-    assert not Path("i-was-run").exists()
-    assert not list(SAMPLES.rglob("__pycache__"))

@@ -47,6 +47,9 @@ class Model:
     def updateRasterInfo(self, **kwargs):
         kwargs["output_info"]["bandCount"] = 1
         kwargs["output_info"]["pixelType"] = "u1"
+        rows = [{"Value": one["Value"], "Class": one["Name"]} for one in self.definition["Classes"]]
+        table = {"features": [{"attributes": row} for row in rows]}
+        kwargs["output_info"]["rasterAttributeTable"] = json.dumps(table)
         return kwargs
 
     def updatePixels(self, tlc, shape, props, **pixelBlocks):
