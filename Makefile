@@ -12,7 +12,7 @@ demo: setup            ## build a package, validate it, classify a real scene, s
 	@$(PY) demo/demo.py out/demo
 
 test: setup            ## all tests
-	@$(PY) -m pytest
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 lint: setup            ## style
 	@$(PY) -m ruff check .

@@ -1,4 +1,4 @@
-"""Weights, code and model definition into a .dlpk that ArcGIS opens."""
+"""Weights, code and model definition into a .dlpk that ArcGIS opens. Part of dlpk."""
 
 from __future__ import annotations
 

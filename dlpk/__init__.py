@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .installation import check_neighbours, missing_part
+
 if TYPE_CHECKING:
     from builder import build
 
@@ -35,6 +37,13 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import a function of the package when it is asked for."""
     if name in _HOMES:
+        check_neighbours()
         home, function = _HOMES[name]
-        return getattr(import_module(home), function)
+        try:
+            return getattr(import_module(home), function)
+        except ImportError as error:
+            part = missing_part(error)
+            if part is None:
+                raise
+            raise ImportError(f"dlpk.{name} needs {part}", name=error.name) from error
     raise AttributeError(f"module 'dlpk' has no attribute {name!r}")

@@ -1,1 +1,4 @@
-"""The raster function that ArcGIS loads from the package, and the modules it brings along."""
+"""The raster function that ArcGIS loads from the package, and the modules it brings.
+
+Part of dlpk.
+"""

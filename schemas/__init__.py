@@ -1,6 +1,7 @@
 """Schemas and rules for model definitions and packages, and the findings that validation reports.
 
-Importing this package is cheap: the JSON Schema library is loaded when something is validated.
+Part of dlpk. Importing this package is cheap: the JSON Schema library is loaded when something is
+validated.
 """
 
 from __future__ import annotations

@@ -6,14 +6,11 @@ import json
 from typing import Any
 
 from .emd.rules import RULES
-from .findings import Finding, Report
-from .json_document import escape
-from .positions import Lines, Positions
+from .findings import Collector as FindingCollector
+from .json_text import JsonText
+from .positions import escape
 
 __all__ = ["Collector", "child", "quoted"]
-
-FINDINGS_PER_RULE = 25
-"""A rule that a thousand classes break is shown with this many, then counted."""
 
 SHOWN = 60
 """Longest value that a message quotes, in characters."""
@@ -26,19 +23,15 @@ class Collector:
     ----------
     file : str
         Name of the file, as it should stand in the report.
-    lines : Lines
-        Line starts of its text.
-    positions : Positions or None
-        Places of its values; None if none could be read.
+    document : JsonText
+        What was read from it.
     """
 
-    def __init__(self, file: str, lines: Lines, positions: Positions | None = None) -> None:
-        self._file = file
-        self._lines = lines
-        self._positions = positions
-        self._findings: list[Finding] = []
-        self._counts: dict[str, int] = {}
+    def __init__(self, file: str, document: JsonText) -> None:
+        self._findings = FindingCollector(RULES, file)
+        self._positions = document.positions
         self._settled: set[str] = set()
+        self.report = self._findings.report
 
     def settle(self, pointer: str) -> None:
         """Have nothing more said about a value: what is wrong with it has been said."""
@@ -75,47 +68,18 @@ class Collector:
         """
         if (pointer if subject is None else subject) in self._settled:
             return
-        self._counts[rule] = self._counts.get(rule, 0) + 1
-        if self._counts[rule] > FINDINGS_PER_RULE:
-            return
         line, column = self._place(pointer, at_key, offset)
-        self._findings.append(
-            Finding(RULES[rule].severity, rule, message, remedy, self._file, pointer, line, column)
-        )
+        self._findings.add(rule, message, remedy, line=line, column=column, pointer=pointer)
 
-    def line_of(self, offset: int) -> int:
-        """Return the line, from 1, of a 0-based offset."""
-        return self._lines.place(offset)[0]
-
-    def _place(
-        self, pointer: str, at_key: bool, offset: int | None
-    ) -> tuple[int, int] | tuple[None, None]:
+    def _place(self, pointer: str, at_key: bool, offset: int | None) -> tuple[int, int]:
         if offset is not None:
-            return self._lines.place(offset)
-        if self._positions is None:
-            return None, None
+            return self._positions.lines.place(offset)
         if at_key:
             try:
                 return self._positions.key(pointer)
             except KeyError:
                 pass
         return self._positions.nearest(pointer)
-
-    def report(self) -> Report:
-        """Return the findings in the order of the file."""
-        ordered = sorted(self._findings, key=lambda f: (f.line or 0, f.column or 0))
-        for rule, count in sorted(self._counts.items()):
-            if count > FINDINGS_PER_RULE:
-                ordered.append(
-                    Finding(
-                        RULES[rule].severity,
-                        rule,
-                        f"{count - FINDINGS_PER_RULE} more places break this rule",
-                        "Mend those above first, then validate again.",
-                        self._file,
-                    )
-                )
-        return Report(tuple(ordered))
 
 
 def child(pointer: str, *tokens: str | int) -> str:

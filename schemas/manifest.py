@@ -6,18 +6,12 @@ import json
 from typing import Any
 
 from .collector import Collector, child, quoted
-from .encoding import Decoded, decode
 from .findings import Report
-from .json_document import JsonText
 from .json_text import read_json
-from .positions import Lines, Positions
 from .violations import report_violations
 
 __all__ = ["our_manifest", "validate_golden", "validate_manifest"]
 
-MAX_CHARACTERS = 32 * 1024 * 1024
-MAX_VALUES = 1_000_000
-MAX_DEPTH = 100
 REMEDY = "Build the package again instead of editing what was built."
 
 
@@ -81,58 +75,18 @@ def validate_golden(source: bytes | str, file: str = "golden/golden.json") -> Re
 
 
 def _validate(source: bytes | str, schema: str, file: str) -> Report:
-    if len(source) > MAX_CHARACTERS:
-        collector = Collector(file, Lines(""))
-        collector.add(f"{schema}/not-json", f"{file} is larger than 32 MiB", REMEDY)
-        return collector.report()
-    decoded = Decoded(source, "utf-8") if isinstance(source, str) else decode(bytes(source), _plain)
-    document = _parse(decoded.text)
-    lines = Lines(decoded.text)
-    collector = Collector(file, lines, Positions(lines, document))
-    _report_text(decoded, document, schema, collector)
-    if document.complete:
+    document = read_json(source)
+    collector = Collector(file, document)
+    for oddity in document.oddities:
+        kind = "duplicate-key" if oddity.kind == "duplicate-key" else "not-json"
+        collector.add(
+            f"{schema}/{kind}", oddity.message, REMEDY, oddity.pointer, offset=oddity.offset
+        )
+    if document.readable:
         report_violations(document.value, schema, schema, collector)
         if schema == "manifest" and isinstance(document.value, dict):
             _check_files(document.value.get("files"), collector)
     return collector.report()
-
-
-def _parse(text: str) -> JsonText:
-    return read_json(text, max_depth=MAX_DEPTH, max_values=MAX_VALUES)
-
-
-def _plain(text: str) -> bool:
-    return not _parse(text).mistakes
-
-
-def _report_text(decoded: Decoded, document: JsonText, schema: str, collector: Collector) -> None:
-    if decoded.wide or decoded.mark or decoded.bad is not None:
-        collector.add(
-            f"{schema}/not-json",
-            "the text is not plain UTF-8",
-            REMEDY,
-            offset=decoded.bad or 0,
-        )
-    for mistake in document.mistakes:
-        collector.add(
-            f"{schema}/not-json",
-            f"not JSON: {mistake.message}",
-            mistake.remedy,
-            offset=mistake.offset,
-        )
-    for place in (document.too_deep, document.too_many):
-        if place is not None:
-            collector.add(f"{schema}/not-json", "no such file is like this", REMEDY, offset=place)
-    for mark in (*document.not_finite, *document.surrogates):
-        collector.add(f"{schema}/not-json", f"{mark.text} is not JSON", REMEDY, offset=mark.offset)
-    for duplicate in document.duplicates:
-        collector.add(
-            f"{schema}/duplicate-key",
-            f"the key {quoted(duplicate.key)} stands {len(duplicate.offsets)} times in one object",
-            REMEDY,
-            child(duplicate.container.pointer(), duplicate.key),
-            offset=duplicate.offsets[-1],
-        )
 
 
 def _check_files(files: Any, collector: Collector) -> None:

@@ -1,34 +1,27 @@
-"""Lines and columns of the values in a JSON text, valid or broken."""
+"""Lines and columns of the values in a JSON text."""
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Union
 
-from .json_document import Container, JsonText, escape
-from .json_text import read_json
+__all__ = ["Lines", "Positions", "escape", "locate", "pointer"]
 
-__all__ = ["DuplicateKey", "Lines", "Positions", "locate"]
+MAX_DEPTH = 100
+"""Far beyond any real file, and far below what makes a recursive reader overflow."""
+MAX_VALUES = 1_000_000
+MOST_MARKS = 30
+"""So many odd values are kept: who wants to know more mends these first."""
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+LINE_END = re.compile(r"\r\n|\r|\n")
+# A text that is not closed reaches to the end, so that the scan stays linear.
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]|[^\s\[\]{}:,"]+', re.DOTALL)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
-
-
-class DuplicateKey(NamedTuple):
-    """A key that stands more than once in an object.
-
-    Parameters
-    ----------
-    pointer : str
-        JSON pointer of the value (the last one wins).
-    places : tuple of (int, int)
-        Line and column of every occurrence of the key.
-    """
-
-    pointer: str
-    places: tuple[tuple[int, int], ...]
+_HALF = re.compile("[\ud800-\udfff]")
+_NUMBERS_ONLY_PYTHON_KNOWS = ("NaN", "Infinity", "-Infinity")
 
 
 class Lines:
@@ -41,8 +34,7 @@ class Lines:
     """
 
     def __init__(self, text: str) -> None:
-        self._starts = [0]
-        self._starts.extend(end.end() for end in _LINE_END.finditer(text))
+        self._starts = [0, *(end.end() for end in LINE_END.finditer(text))]
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column, both from 1, of a 0-based offset; columns count characters."""
@@ -50,47 +42,68 @@ class Lines:
         return line, offset - self._starts[line - 1] + 1
 
 
-class Positions(Mapping[str, "tuple[int, int]"]):
-    """Line and column of every value of a document, by JSON pointer.
+class _Container:
+    """An object or array: where it and everything in it begins (offsets from 0)."""
 
-    A mapping that looks pointers up in the document itself: pointers of all values, written out,
-    could take space that grows with the square of the text's length.
+    __slots__ = ("items", "keys", "start")
+
+    def __init__(self, start: int, items: dict[str, _Item] | list[_Item]) -> None:
+        self.start = start
+        self.items = items
+        self.keys: dict[str, int] = {}
+
+
+# Only containers are objects of their own: a file of a million numbers costs a million integers.
+_Item = Union[int, _Container]
+
+
+@dataclass
+class Mark:
+    """A value that is worth a word though it can be read: its JSON pointer, offset and text.
+
+    Of a key that stands more than once `offset` is that of the last, `first` that of the first.
+    """
+
+    pointer: str
+    offset: int
+    text: str
+    first: int = 0
+
+
+@dataclass
+class _Scan:
+    """What one pass over the tokens of a text finds, valid or not."""
+
+    start: int = 0
+    root: _Container | None = None
+    open: list[_Container] = field(default_factory=list)
+    duplicates: dict[tuple[int, str], Mark] = field(default_factory=dict)
+    not_finite: list[Mark] = field(default_factory=list)
+    surrogates: list[Mark] = field(default_factory=list)
+    too_deep: int | None = None
+    too_many: int | None = None
+
+
+class Positions:
+    """Line and column of every value of a document, by JSON pointer (RFC 6901).
 
     Parameters
     ----------
-    lines : Lines
-        The line starts of the text.
-    document : JsonText
-        What was read from it.
+    text : str
+        JSON text. Of a broken one the values are found as far as its brackets and quotes pair.
     """
 
-    def __init__(self, lines: Lines, document: JsonText) -> None:
-        self._lines = lines
-        self._document = document
+    def __init__(self, text: str) -> None:
+        self.lines = Lines(text)
+        self.found = _scan(text)
 
     def __getitem__(self, pointer: str) -> tuple[int, int]:
-        """Return line and column of the value that a JSON pointer names."""
-        if pointer == "":
-            return self._lines.place(self._document.start)
-        holder, token = self._find(pointer)
-        offset = None if holder is None else holder.place(token)
-        if offset is None:
-            raise KeyError(pointer)
-        return self._lines.place(offset)
+        """Return line and column, both from 1, of a value; KeyError if there is none."""
+        return self._place(pointer, key=False)
 
     def key(self, pointer: str) -> tuple[int, int]:
-        """Return line and column of the key under which a value stands.
-
-        Raises
-        ------
-        KeyError
-            There is no such value, or it stands in an array.
-        """
-        holder, token = self._find(pointer) if pointer else (None, "")
-        offset = None if holder is None else holder.key_place(token)
-        if offset is None:
-            raise KeyError(pointer)
-        return self._lines.place(offset)
+        """Return the place of the key under which a value stands; KeyError if there is none."""
+        return self._place(pointer, key=True)
 
     def nearest(self, pointer: str) -> tuple[int, int]:
         """Return the place of a value, or of the innermost one around it that exists."""
@@ -101,85 +114,135 @@ class Positions(Mapping[str, "tuple[int, int]"]):
                 pointer = pointer.rpartition("/")[0]
         return self[""]
 
-    def duplicates(self) -> list[DuplicateKey]:
-        """Return the keys that stand more than once in an object."""
-        return [
-            DuplicateKey(
-                f"{duplicate.container.pointer()}/{escape(duplicate.key)}",
-                tuple(self._lines.place(offset) for offset in duplicate.offsets),
-            )
-            for duplicate in self._document.duplicates
-        ]
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the pointers of all values, in the order of the text."""
-        yield ""
-        if self._document.root is None:
-            return
-        stack = [("", self._document.root, _tokens(self._document.root))]
-        while stack:
-            prefix, container, tokens = stack[-1]
-            for token in tokens:
-                pointer = f"{prefix}/{escape(token)}"
-                yield pointer
-                child = container.child(token)
-                if child is not None:
-                    stack.append((pointer, child, _tokens(child)))
-                    break
-            else:
-                stack.pop()
-
-    def __len__(self) -> int:
-        """Return the number of values."""
-        count = 1
-        stack = [self._document.root] if self._document.root is not None else []
-        while stack:
-            container = stack.pop()
-            count += len(container.places)
-            stack.extend((container.children or {}).values())
-        return count
-
-    def _find(self, pointer: str) -> tuple[Container | None, str | int]:
-        """Return what the value stands in, and its key or index there."""
-        if not pointer.startswith("/"):
-            return None, ""
-        container = self._document.root
-        tokens = pointer[1:].split("/")
-        for position, raw in enumerate(tokens):
-            if container is None:
-                break
-            token = _token(raw, container)
-            if position == len(tokens) - 1:
-                return container, token
-            container = container.child(token)
-        return None, ""
+    def _place(self, pointer: str, *, key: bool) -> tuple[int, int]:
+        if not pointer and not key:
+            return self.lines.place(self.found.start)
+        item: _Item | None = self.found.root
+        offset = None
+        for raw in pointer.split("/")[1:] if pointer.startswith("/") else ():
+            offset, item = _step(item, raw, key=key)
+        if offset is None:
+            raise KeyError(pointer)
+        return self.lines.place(offset)
 
 
 def locate(text: str) -> Positions:
     """Find where every value of a JSON text stands.
 
-    Parameters
-    ----------
-    text : str
-        JSON text, possibly broken: then the values before (and, after a usual mistake, behind) the
-        place of the mistake are found.
-
-    Returns
-    -------
-    Positions
-        Mapping from JSON pointer (RFC 6901; ``""`` is the whole document) to line and column, both
-        from 1, columns in characters. Time and space grow with the length of the text, however deep
-        it nests.
+    Time and space grow with the length of the text, however deep it nests.
     """
-    return Positions(Lines(text), read_json(text))
+    return Positions(text)
 
 
-def _tokens(container: Container) -> Iterator[str | int]:
-    places = container.places
-    return iter(places) if isinstance(places, dict) else iter(range(len(places)))
+def escape(token: str | int) -> str:
+    """Return a reference token as it stands in a JSON pointer (RFC 6901, section 3)."""
+    return str(token).replace("~", "~0").replace("/", "~1")
 
 
-def _token(raw: str, container: Container) -> str | int:
-    if isinstance(container.value, dict):
-        return raw.replace("~1", "/").replace("~0", "~")
-    return int(raw) if _INDEX.fullmatch(raw) else -1
+def pointer(*tokens: str | int) -> str:
+    """Return the JSON pointer of what stands under these keys and indexes."""
+    return "".join("/" + escape(token) for token in tokens)
+
+
+def _step(holder: _Item | None, raw: str, *, key: bool) -> tuple[int | None, _Item | None]:
+    """Return the offset of a value or its key in a container, and the value itself."""
+    item: _Item | None = None
+    if not isinstance(holder, _Container):
+        return None, None
+    if isinstance(holder.items, dict):
+        token = raw.replace("~1", "/").replace("~0", "~")
+        item = holder.items.get(token)
+        if key:
+            return holder.keys.get(token), item
+    elif _INDEX.fullmatch(raw) and int(raw) < len(holder.items):
+        item = holder.items[int(raw)]
+        if key:
+            return None, item
+    return item.start if isinstance(item, _Container) else item, item
+
+
+def _scan(text: str) -> _Scan:
+    found = _Scan()
+    stack = found.open
+    path: list[str | int] = []  # keys and indexes of the containers in the stack but the first
+    key: str | None = None
+    values = 0
+    for match in _TOKEN.finditer(text):
+        word, offset = match.group(), match.start()
+        top = stack[-1] if stack else None
+        if word in "]}":
+            if stack:
+                stack.pop()
+                del path[-1:]
+            key = None
+            continue
+        if word[0] == '"' and top is not None and isinstance(top.items, dict) and key is None:
+            key = _unquoted(word)
+            if key in top.keys:
+                mark = found.duplicates.get((id(top), key))
+                if mark is not None:
+                    mark.offset = offset
+                elif len(found.duplicates) < MOST_MARKS:
+                    mark = Mark(pointer(*path, key), offset, key, top.keys[key])
+                    found.duplicates[id(top), key] = mark
+            if _HALF.search(key):
+                _keep(found.surrogates, pointer(*path, key), offset, word)
+            top.keys[key] = offset
+            continue
+        values += 1
+        if values > MAX_VALUES:
+            found.too_many = offset
+            break
+        token: str | int = ""
+        item: _Item = offset
+        if word in "[{":
+            item = _Container(offset, [] if word == "[" else {})
+        if top is None:
+            if values == 1:
+                found.start = offset
+                found.root = item if isinstance(item, _Container) else None
+        elif isinstance(top.items, list):
+            token = len(top.items)
+            top.items.append(item)
+        elif key is not None:
+            token = key
+            top.items[key] = item
+        if isinstance(item, _Container):
+            if len(stack) >= MAX_DEPTH:
+                found.too_deep = offset
+                break
+            if stack:
+                path.append(token)
+            stack.append(item)
+        elif word[0] == '"':
+            if "\\u" in word and _HALF.search(_unquoted(word)):
+                _keep(found.surrogates, pointer(*path, token) if top else "", offset, word)
+        elif _not_finite(word):
+            _keep(found.not_finite, pointer(*path, token) if top else "", offset, word)
+        key = None
+    return found
+
+
+def _keep(marks: list[Mark], where: str, offset: int, word: str) -> None:
+    if len(marks) < MOST_MARKS:
+        marks.append(Mark(where, offset, word if len(word) <= 40 else word[:40] + "..."))
+
+
+def _unquoted(word: str) -> str:
+    if "\\" not in word:
+        return word.strip('"')
+    try:
+        return str(json.loads(word, strict=False))
+    except ValueError:
+        return word.strip('"')
+
+
+def _not_finite(word: str) -> bool:
+    if word in _NUMBERS_ONLY_PYTHON_KNOWS:
+        return True
+    if not ("e" in word or "E" in word or len(word) > 300) or word[0] not in "-0123456789":
+        return False
+    try:
+        return float(word) in (float("inf"), float("-inf"))
+    except ValueError:
+        return False

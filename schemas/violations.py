@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .collector import Collector, child, quoted
-from .emd.facts import nearest
+from .suggest import nearest
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -192,7 +192,7 @@ def _advice(schema: Any, value: Any = None, validator: str = "", limit: Any = No
         return f"Write {quoted(limit)}."
     if validator == "enum" and isinstance(value, str):
         words = tuple(choice for choice in limit if isinstance(choice, str))
-        near = nearest(value.lower(), words, 2)
+        near = nearest(value.lower(), words, 0.75)
         if near is not None:
             return f'Write "{near}".'
     if validator == "uniqueItems":

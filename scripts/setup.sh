@@ -57,8 +57,8 @@ HEADER=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_paths()["include"])
 
 say "virtual environment in $VENV"
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-PIP=("$VENV/bin/python" -m pip --disable-pip-version-check -q)
-"${PIP[@]}" install "numpy>=1.24" "setuptools>=68" wheel
+PIP=("$VENV/bin/python" -m pip --disable-pip-version-check -qq)
+"${PIP[@]}" install "numpy>=1.24" "setuptools>=77" wheel
 
 if ! "$VENV/bin/python" -c 'import torch' 2>/dev/null; then
     # The registry's own build brings gigabytes of CUDA; the builds for the processor lie elsewhere.
@@ -79,6 +79,6 @@ if [ "$BOUND" != "$GDAL" ]; then
 fi
 
 say "this project and its tests' needs"
-"${PIP[@]}" install --no-build-isolation -e ".[test]"
+"${PIP[@]}" install --no-build-isolation -e ".[run,test]"
 fingerprint >"$STAMP"
 say "done"

@@ -15,6 +15,7 @@ import click
 from schemas.errors import DlpkError
 
 from ..harness.signals import Terminated, termination_raises
+from ..installation import missing_part
 
 # Each is a function of that name in a module of that name, which imports GDAL, torch and numpy only
 # once it runs: help and validation are instant.
@@ -76,6 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{message} See {path} --help", EXIT_USAGE)
     except DlpkError as error:
         return _failed(str(error))
+    except ImportError as error:
+        part = missing_part(error)
+        if part is None:
+            raise
+        return _failed(f"{words[0]} needs {part}")
     except MemoryError as error:
         return _failed(f"there is not enough memory: {error}")
     except Terminated:

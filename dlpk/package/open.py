@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Union
 
 from schemas.emd.validate import parse_emd
-from schemas.encoding import decode
 from schemas.findings import Finding, Report
+from schemas.json_text import decode
 
 from ..errors import PackageError
 from ..findings import Collector
@@ -205,7 +205,7 @@ def _load(
         report_large_emd(emd_path.name, os.path.getsize(emd_path), findings)
     if findings.has_errors:
         raise _refusal(given, findings.report())
-    text = decode(data, lambda text: parse_emd(text)[0] is not None).text
+    text = decode(data)
     emd = _parse(given, text, emd_path.name)
     return Package(given, kind, name, root, emd_path, text, emd, report, archive)
 

@@ -8,120 +8,86 @@ from typing import Any
 
 from ..collector import Collector, child, quoted
 from .facts import BACKGROUND_NAMES
-from .model import filled, is_imagery, is_pixels, number
+from .model import filled, is_imagery, is_pixels, number, whole
 
 __all__ = ["check_classes"]
 
 LONGEST_NAME = 160
 """Longest name of a domain in a file geodatabase, in characters."""
 
-LARGEST_VALUE = 2**31 - 1
-
 # What the geodatabase refuses in a domain name is not documented. These are characters that its
 # expressions and value tables give a meaning to; '/' and '-' stand in names of Esri's own samples.
 _RISKY = re.compile(r"[\x00-\x1f\x7f\"'`\\%;|<>*?]")
 _MEMBERS = ("Value", "Name", "Color")
+_EXAMPLE = '{"Value": 1, "Name": "Water", "Color": [0, 112, 255]}'
 
 
 def check_classes(emd: Mapping[str, Any], collector: Collector) -> None:
     """Check the list of classes, each class, and the classes against each other."""
     classes = emd.get("Classes")
     if not isinstance(classes, list):
-        _check_absent(emd, collector)
+        framework = emd.get("Framework")
+        generated = isinstance(framework, str) and framework.startswith("arcgis.learn")
+        # What arcgis.learn writes without Classes (time series, climate) has a function for that.
+        if is_pixels(emd) and not generated and not filled(emd.get("Class_mapping")):
+            remedy = f'Add "Classes": [{_EXAMPLE}], unless the function takes them from elsewhere.'
+            collector.add("emd/classes-missing", "Classes is missing", remedy, subject="/Classes")
         return
     if not classes and is_imagery(emd):
-        collector.add(
-            "emd/classes-empty",
-            "Classes is empty",
-            'Add one object per class: {"Value": 1, "Name": "Water", "Color": [0, 112, 255]}.',
-            "/Classes",
-        )
+        remedy = f"Add one object per class: {_EXAMPLE}."
+        collector.add("emd/classes-empty", "Classes is empty", remedy, "/Classes")
     table = [(i, entry) for i, entry in enumerate(classes) if isinstance(entry, dict)]
-    old = [i for i, entry in table if "ClassValue" in entry and "Value" not in entry]
-    if old:
+    old = next((i for i, entry in table if "ClassValue" in entry and "Value" not in entry), None)
+    if old is not None:
         collector.add(
             "emd/class-keys-old",
             "the classes have the old keys ClassValue and ClassName",
             "Rename them to Value and Name.",
-            child("", "Classes", old[0]),
+            child("", "Classes", old),
         )
     # Classes of point clouds or texts need no colour; type NULL may be a pixel classifier.
     drawn = emd.get("ModelType") is None or is_imagery(emd)
     for index, entry in table:
-        pointer = child("", "Classes", index)
-        where = f"Classes[{index}]"
+        pointer, where = child("", "Classes", index), f"Classes[{index}]"
         _check_member_names(pointer, where, entry, collector)
         if "ClassValue" not in entry:
             _check_value(pointer, where, entry, collector)
             _check_name(pointer, where, entry, collector)
         _check_color(pointer, where, entry, drawn, collector)
-    _check_against_each_other(table, collector)
-
-
-def _check_absent(emd: Mapping[str, Any], collector: Collector) -> None:
-    framework = emd.get("Framework")
-    generated = isinstance(framework, str) and framework.startswith("arcgis.learn")
-    # What arcgis.learn writes without Classes (time series, climate) has a function for that.
-    if not is_pixels(emd) or generated or filled(emd.get("Class_mapping")):
-        return
-    collector.add(
-        "emd/classes-missing",
-        "Classes is missing",
-        'Add "Classes": [{"Value": 1, "Name": "Water", "Color": [0, 112, 255]}], unless the'
-        " function takes its classes from elsewhere.",
-        subject="/Classes",
-    )
+    for member in ("Value", "Name"):
+        _report_repeated(table, member, collector)
 
 
 def _check_member_names(
     pointer: str, where: str, entry: Mapping[str, Any], collector: Collector
 ) -> None:
     for key in list(entry)[:20]:
-        for member in _MEMBERS:
-            if member in entry or key in _MEMBERS:
-                continue
-            if key.strip().lower() in (member.lower(), "colour" if member == "Color" else ""):
-                collector.add(
-                    "emd/key-case",
-                    f"{where} has the key {quoted(key)}, ArcGIS reads {quoted(member)}",
-                    f"Rename it to {quoted(member)}.",
-                    child(pointer, key),
-                    at_key=True,
-                )
-                collector.settle(child(pointer, member))
+        member = key.strip().lower().replace("colour", "color").capitalize()
+        if member in _MEMBERS and member not in entry:
+            collector.add(
+                "emd/key-case",
+                f"{where} has the key {quoted(key)}, ArcGIS reads {quoted(member)}",
+                f"Rename it to {quoted(member)}.",
+                child(pointer, key),
+                at_key=True,
+            )
+            collector.settle(child(pointer, member))
 
 
 def _check_value(pointer: str, where: str, entry: Mapping[str, Any], collector: Collector) -> None:
     place = child(pointer, "Value")
     if "Value" not in entry:
+        remedy = 'Add the pixel value, for example "Value": 1.'
         collector.add(
-            "emd/class-value-missing",
-            f"{where} has no Value",
-            'Add the pixel value, for example "Value": 1.',
-            pointer,
-            subject=place,
+            "emd/class-value-missing", f"{where} has no Value", remedy, pointer, subject=place
         )
         return
     value = entry["Value"]
-    if not number(value) or value != int(value):
+    if not whole(value) or abs(value) >= 2**31:
         collector.add(
             "emd/class-value-type",
-            f"{where}.Value is {quoted(value)}, not a whole number",
+            f"{where}.Value is {quoted(value)}, not a whole number of at most 32 bits",
             "Write the pixel value as a number without quotes, for example 1.",
-            place,
-        )
-    elif abs(value) > LARGEST_VALUE:
-        collector.add(
-            "emd/class-value-large",
-            f"{where}.Value is {quoted(value)}, which does not fit into 32 bits",
-            f"Write a value up to {LARGEST_VALUE}, better up to 255.",
-            place,
-        )
-    elif value < 0:
-        collector.add(
-            "emd/class-value-negative",
-            f"{where}.Value is {quoted(value)}, so the output has to be signed",
-            "Use values from 1 on unless the model gives negative ones.",
             place,
         )
     elif value == 0 and str(entry.get("Name", "")).strip().lower() not in BACKGROUND_NAMES:
@@ -134,41 +100,25 @@ def _check_value(pointer: str, where: str, entry: Mapping[str, Any], collector: 
 
 
 def _check_name(pointer: str, where: str, entry: Mapping[str, Any], collector: Collector) -> None:
-    place = child(pointer, "Name")
-    if entry.get("Name") is None:
+    place, name = child(pointer, "Name"), entry.get("Name")
+    if name is None or (isinstance(name, str) and not name.strip()):
         collector.add(
             "emd/class-name-missing",
-            f"{where} has no Name",
+            f"{where} has no Name" if name is None else f"{where}.Name is empty",
             'Add the name for the legend, for example "Name": "Water".',
-            pointer,
+            pointer if name is None else place,
             subject=place,
         )
-        return
-    name = entry["Name"]
-    if not isinstance(name, str):
-        collector.add(
-            "emd/class-name-type",
-            f"{where}.Name is {quoted(name)}, not a text",
-            f"Write it in double quotes: {quoted(str(name))}.",
-            place,
-        )
-    elif not name.strip():
-        collector.add(
-            "emd/class-name-empty",
-            f"{where}.Name is empty",
-            "Write the name that the legend should show.",
-            place,
-        )
-    elif len(name) > LONGEST_NAME:
-        collector.add(
-            "emd/class-name-long",
-            f"{where}.Name has {len(name)} characters",
-            f"Shorten it to {LONGEST_NAME} characters or less.",
-            place,
-        )
-    elif name != name.strip() or _RISKY.search(name):
+    elif isinstance(name, str):  # numbers pass: Esri's own packages have them
         found = _RISKY.search(name)
-        what = f"holds {quoted(found.group())}" if found else "begins or ends with a blank"
+        if found:
+            what = f"holds {quoted(found.group())}"
+        elif len(name) > LONGEST_NAME:
+            what = f"has more than {LONGEST_NAME} characters"
+        elif name != name.strip():
+            what = "begins or ends with a blank"
+        else:
+            return
         collector.add(
             "emd/class-name-characters",
             f"{where}.Name {quoted(name)} {what}, which a geodatabase may refuse",
@@ -180,24 +130,18 @@ def _check_name(pointer: str, where: str, entry: Mapping[str, Any], collector: C
 def _check_color(
     pointer: str, where: str, entry: Mapping[str, Any], drawn: bool, collector: Collector
 ) -> None:
-    place = child(pointer, "Color")
-    if entry.get("Color") is None:
+    place, color = child(pointer, "Color"), entry.get("Color")
+    if color is None:
         if drawn:
+            remedy = 'Add red, green and blue, for example "Color": [0, 112, 255].'
             collector.add(
-                "emd/class-color-missing",
-                f"{where} has no Color",
-                'Add red, green and blue, for example "Color": [0, 112, 255].',
-                pointer,
-                subject=place,
+                "emd/class-color-missing", f"{where} has no Color", remedy, pointer, subject=place
             )
-        return
-    color = entry["Color"]
-    right = (
+    elif not (
         isinstance(color, list)
         and len(color) == 3
-        and all(number(part) and part == int(part) and 0 <= part <= 255 for part in color)
-    )
-    if not right:
+        and all(whole(part) and 0 <= part <= 255 for part in color)
+    ):
         shown = ", ".join(quoted(part) for part in color[:5]) if isinstance(color, list) else ""
         collector.add(
             "emd/class-color-form",
@@ -208,61 +152,20 @@ def _check_color(
         )
 
 
-def _check_against_each_other(
-    table: list[tuple[int, dict[str, Any]]], collector: Collector
-) -> None:
-    _report_repeated(table, "Value", "emd/class-value-duplicate", "Give each its own.", collector)
-    _report_repeated(table, "Name", "emd/class-name-duplicate", "Give each its own.", collector)
-    _report_repeated(
-        table, "Color", "emd/class-color-duplicate", "Give each a colour of its own.", collector
-    )
-    values = {
-        int(entry["Value"])
-        for _, entry in table
-        if number(entry.get("Value")) and entry["Value"] == int(entry["Value"])
-    }
-    positive = {value for value in values if value > 0}
-    if positive and (min(positive) != 1 or max(positive) != len(positive)):
-        shown = ", ".join(str(value) for value in sorted(positive)[:8])
-        collector.add(
-            "emd/class-value-gap",
-            f"the class values {shown}{', ...' if len(positive) > 8 else ''} do not run from 1"
-            " without a gap",
-            "Make sure that the function turns the network's answer into these values.",
-            "/Classes",
-        )
-
-
 def _report_repeated(
-    table: list[tuple[int, dict[str, Any]]],
-    member: str,
-    rule: str,
-    remedy: str,
-    collector: Collector,
+    table: list[tuple[int, dict[str, Any]]], member: str, collector: Collector
 ) -> None:
     first: dict[Hashable, int] = {}
     for index, entry in table:
-        key = _comparable(entry.get(member))
-        if key is None:
+        value = entry.get(member)
+        # "Water " and "water" are different names for a program, but not in a legend.
+        key = value.strip().casefold() if isinstance(value, str) else value
+        if key in ("", None) or not (isinstance(key, str) or number(key)):
             continue
-        if key in first:
+        if first.setdefault(key, index) != index:
             collector.add(
-                rule,
+                f"emd/class-{member.lower()}-duplicate",
                 f"Classes[{index}] has the same {member} as Classes[{first[key]}]",
-                remedy,
+                "Give each its own.",
                 child("", "Classes", index, member),
             )
-        else:
-            first[key] = index
-
-
-def _comparable(value: Any) -> Hashable | None:
-    """Return what makes two values the same; None for what is not compared."""
-    if isinstance(value, str):
-        # "Water " and "water" are different names for a program, but not in a legend.
-        return value.strip().casefold() or None
-    if number(value):
-        return float(value) if isinstance(value, float) else int(value)
-    if isinstance(value, list) and value and len(value) <= 4 and all(number(v) for v in value):
-        return tuple(value)
-    return None

@@ -12,8 +12,6 @@ __all__ = [
     "PIXEL_TYPES",
     "RETIRED_FRAMEWORKS",
     "WRONG_TYPES",
-    "distance",
-    "nearest",
 ]
 
 _DETECT = "Detect Objects Using Deep Learning"
@@ -124,43 +122,3 @@ BACKGROUND_NAMES = frozenset(
     {"background", "nodata", "no data", "none", "other", "others", "unclassified", "unknown"}
 )
 """Names (in small letters) under which value 0 is no surprise."""
-
-
-def nearest(word: str, known: tuple[str, ...], most: int) -> str | None:
-    """Return the known word with the fewest differing letters, None if all differ by more.
-
-    Parameters
-    ----------
-    word : str
-        The word as written; longer than any known one by more than `most` it is near none.
-    known : tuple of str
-        The right words.
-    most : int
-        Greatest number of letters to insert, remove, replace or swap.
-    """
-    best: tuple[int, str] | None = None
-    for candidate in known:
-        if abs(len(candidate) - len(word)) > most:
-            continue
-        steps = distance(word, candidate)
-        if steps <= most and (best is None or steps < best[0]):
-            best = steps, candidate
-    return None if best is None else best[1]
-
-
-def distance(left: str, right: str) -> int:
-    """Return how many letters must be inserted, removed, replaced or swapped with the next.
-
-    Optimal string alignment distance; time grows with the product of the lengths.
-    """
-    before: list[int] = []
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        above, row = row, [i]
-        for j, b in enumerate(right, 1):
-            steps = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
-                steps = min(steps, before[j - 2] + 1)
-            row.append(steps)
-        before = above
-    return row[-1]

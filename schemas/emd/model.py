@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..collector import Collector, child, quoted
+from ..suggest import nearest
 from .facts import (
     CORE_KEYS,
     FLAGS,
@@ -16,22 +17,24 @@ from .facts import (
     PIXEL_TYPES,
     RETIRED_FRAMEWORKS,
     WRONG_TYPES,
-    nearest,
 )
 
-__all__ = ["check_keys", "check_model", "filled", "is_imagery", "is_pixels", "number"]
+__all__ = ["check_keys", "check_model", "filled", "is_imagery", "is_pixels", "number", "whole"]
 
 MOST_UNKNOWN_KEYS = 1000
 """So many unknown keys are compared with the known ones, not more."""
 
-_MISSPELT = {"objectiondetection": "ObjectDetection"}
-_TYPO = 2
 _OTHER_SUFFIXES = (".pyc", ".pyd", ".pyo", ".pyw", ".pyt", ".so", ".dll", ".exe", ".zip")
 
 
 def number(value: Any) -> bool:
     """Whether a value is a finite number (true and false are none)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def whole(value: Any) -> bool:
+    """Whether a value is a whole number, however it is written."""
+    return number(value) and value == int(value)
 
 
 def is_imagery(emd: Mapping[str, Any]) -> bool:
@@ -75,10 +78,8 @@ def check_keys(emd: Mapping[str, Any], known: frozenset[str], collector: Collect
     unknown = [key for key in emd if key not in known]
     for key in unknown[:MOST_UNKNOWN_KEYS]:
         right = folded.get(_fold(key))
-        rule = "emd/key-case"
-        if right is None:
-            rule = "emd/key-misspelt"
-            right = _misspelt(key, absent)
+        rule = "emd/key-misspelt" if right is None else "emd/key-case"
+        right = right or nearest(key, (name for name in absent if len(name) >= 7))
         if right is not None:
             collector.add(
                 rule,
@@ -104,15 +105,6 @@ def _fold(key: str) -> str:
     return re.sub(r"[\s_\-]", "", key).casefold()
 
 
-def _misspelt(key: str, absent: tuple[str, ...]) -> str | None:
-    for most, shortest in ((1, 7), (_TYPO, 10)):
-        candidates = tuple(right for right in absent if len(right) >= shortest)
-        right = nearest(key, candidates, most)
-        if right is not None:
-            return right
-    return None
-
-
 # --- what runs the model ---------------------------------------------------------------------
 
 
@@ -120,33 +112,12 @@ def check_model(emd: Mapping[str, Any], collector: Collector) -> None:
     """Check the model's type and what runs it: function, framework, weights."""
     _check_type(emd, collector)
     _check_inference(emd, collector)
-    framework = emd.get("Framework")
-    if (
-        isinstance(framework, str)
-        and framework.startswith("arcgis.learn")
-        and is_pixels(emd)
-        and not filled(emd.get("ModelName"))
-    ):
-        collector.add(
-            "emd/model-name-missing",
-            "ModelName is missing beside a framework of arcgis.learn",
-            'Add the name of the model\'s class, for example "ModelName": "UnetClassifier".',
-            subject="/ModelName",
-        )
-    weights = emd.get("ModelFile")
-    if isinstance(weights, list):
+    if isinstance(emd.get("ModelFile"), list):
         collector.add(
             "emd/model-file-list",
             "ModelFile is a list",
             "Write one file or folder, and the list under ModelFiles.",
             "/ModelFile",
-        )
-    elif is_imagery(emd) and not filled(weights) and not filled(emd.get("ModelFiles")):
-        collector.add(
-            "emd/model-file-missing",
-            "ModelFile is missing, so the function has to find the weights itself",
-            'Add the file\'s name if the function reads it: "ModelFile": "weights.pth".',
-            subject="/ModelFile",
         )
 
 
@@ -162,18 +133,7 @@ def _check_type(emd: Mapping[str, Any], collector: Collector) -> None:
             subject=pointer,
         )
         return
-    if not isinstance(kind, str):
-        return
-    if kind in MODEL_TYPES:
-        tool = MODEL_TYPES[kind]
-        if tool:
-            collector.add(
-                "emd/model-type-other-tool",
-                f"ModelType {quoted(kind)} is made for {tool};"
-                " Classify Pixels refuses it with error 003569",
-                'Use it with that tool, or write "ImageClassification" for a pixel classifier.',
-                pointer,
-            )
+    if not isinstance(kind, str) or kind in MODEL_TYPES:
         return
     rule, right = _right_type(kind)
     collector.add(
@@ -191,14 +151,11 @@ def _right_type(kind: str) -> tuple[str, str | None]:
     for right in MODEL_TYPES:
         if _fold(right) == folded:
             return "emd/model-type-case", right
-    if folded in _MISSPELT:
-        return "emd/model-type-misspelt", _MISSPELT[folded]
     if folded in WRONG_TYPES:
         return "emd/model-type-unknown", WRONG_TYPES[folded]
     # A name with a known one in it may be a type of its own ("ObjectDetection3D"), a short one
     # another word.
-    long_names = tuple(name for name in MODEL_TYPES if len(name) >= 10)
-    near = nearest(kind, long_names, _TYPO)
+    near = nearest(kind, (name for name in MODEL_TYPES if len(name) >= 10))
     if near is not None and near not in kind and kind not in near:
         return "emd/model-type-misspelt", near
     return "emd/model-type-unknown", near

@@ -13,7 +13,6 @@ _DOCS = "Esri/raster-deep-learning: writing_model_definition"
 _GUIDE = "Esri/raster-deep-learning: guide and templates for custom inference functions"
 _LEARN = "arcgis.learn 2.4.4: what its inference functions read"
 _WRITE = "arcgis.learn 2.4.4: what its models write"
-_HELP = "help of ArcGIS Pro's deep learning tools"
 _TYPE = "ArcGIS error 003569 (model type) and sharing analyzer message 00322"
 _INIT = "ArcGIS error 002667 (the function cannot be initialised), in public threads"
 _DOMAIN = "ArcGIS error 160676 (domain name), in public threads; help of Create Domain"
@@ -75,7 +74,6 @@ RULES: dict[str, Rule] = {
         _W, "Whether tools ignore capitals in the model type is not documented.", _TYPE
     ),
     "emd/model-type-unknown": Rule(_W, "No known tool takes this model type.", _TYPE),
-    "emd/model-type-other-tool": Rule(_N, "Each tool takes only models of its own types.", _TYPE),
     "emd/no-inference": Rule(_E, "There is nothing that could run the model.", _DOCS),
     "emd/no-configuration": Rule(
         _W, "A built-in function is chosen by framework and configuration together.", _DOCS
@@ -88,12 +86,6 @@ RULES: dict[str, Rule] = {
     ),
     "emd/framework-retired": Rule(
         _W, "Current versions of ArcGIS Pro come without this framework.", _VERSIONS
-    ),
-    "emd/model-name-missing": Rule(
-        _N, "Functions of arcgis.learn find the model's class by its name.", _LEARN
-    ),
-    "emd/model-file-missing": Rule(
-        _N, "Documented as required; custom functions can do without.", _SAMPLES
     ),
     "emd/model-file-list": Rule(_W, "Functions join ModelFile, a text, to a folder.", _LEARN),
     # Paths.
@@ -113,26 +105,22 @@ RULES: dict[str, Rule] = {
         _N, "ClassValue and ClassName are read by few functions since 2019.", _LEARN
     ),
     "emd/class-value-missing": Rule(_W, "Esri's classifiers read the value of each class.", _LEARN),
-    "emd/class-value-type": Rule(_W, "Pixel values are whole numbers.", _GUIDE),
+    "emd/class-value-type": Rule(
+        _W, "Pixel values are whole numbers; an attribute table has 32 bits for them.", _GUIDE
+    ),
     "emd/class-value-zero": Rule(
         _N, "0 is taken for background and is not offered when background is left out.", _GUIDE
     ),
-    "emd/class-value-negative": Rule(_N, "The output becomes signed to hold it.", _GUIDE),
-    "emd/class-value-large": Rule(_W, "The attribute table's value field holds 32 bits.", _LEARN),
     "emd/class-value-duplicate": Rule(
         _W, "Two classes with one value cannot be told apart.", _DOCS
     ),
-    "emd/class-value-gap": Rule(
-        _N, "Functions that take the position for the value give shifted classes.", _LEARN
+    "emd/class-name-missing": Rule(
+        _W, "Esri's classifiers read the name of each class; a legend shows it.", _LEARN
     ),
-    "emd/class-name-missing": Rule(_W, "Esri's classifiers read the name of each class.", _LEARN),
-    "emd/class-name-type": Rule(_W, "Names are texts; numbers pass in some packages.", _SAMPLES),
-    "emd/class-name-empty": Rule(_W, "A class without name has no entry in the legend.", _DOMAIN),
     "emd/class-name-characters": Rule(
-        _W, "Tools make domains of class names; names like this end in error 160676.", _DOMAIN
-    ),
-    "emd/class-name-long": Rule(
-        _W, "A domain name in a file geodatabase has at most 160 characters.", _DOMAIN
+        _W,
+        "Tools make domains of class names, up to 160 characters; others end in error 160676.",
+        _DOMAIN,
     ),
     "emd/class-name-duplicate": Rule(_W, "Two classes with one name look alike.", _LEARN),
     "emd/class-color-missing": Rule(
@@ -141,7 +129,6 @@ RULES: dict[str, Rule] = {
     "emd/class-color-form": Rule(
         _W, "Esri's classifiers read three whole numbers from 0 to 255.", _LEARN
     ),
-    "emd/class-color-duplicate": Rule(_N, "Two classes look the same on the map.", _SAMPLES),
     # Numbers.
     "emd/image-size-missing": Rule(
         _W, "Esri's functions read the tile size unconditionally.", _LEARN
@@ -158,23 +145,12 @@ RULES: dict[str, Rule] = {
     ),
     "emd/extract-bands-type": Rule(_W, "Bands are a list of indexes or names.", _DOCS),
     "emd/extract-bands-negative": Rule(_W, "Band indexes begin at 0.", _DOCS),
-    "emd/extract-bands-repeated": Rule(_N, "The same band is read more than once.", _DOCS),
     "emd/extract-bands-from-one": Rule(
         _N, "Indexes begin at 0: this leaves out the first band.", _DOCS
     ),
     "emd/data-range": Rule(_W, "The range is two numbers, the smaller first.", _DOCS),
     "emd/padding": Rule(_W, "Padding takes its share on both sides of the tile.", _LEARN),
     "emd/threshold": Rule(_W, "Confidences lie between 0 and 1.", _GUIDE),
-    "emd/batch-size-fixed": Rule(_N, "The key hides the batch_size argument.", _DOCS),
-    "emd/model-padding-fixed": Rule(_N, "The key hides the padding argument.", _DOCS),
-    "emd/learn-version": Rule(
-        _N, "Versions are compared as texts, in which 1.10 comes before 1.8.", _LEARN
-    ),
-    "emd/image-space": Rule(
-        _W, "Anything but MAP_SPACE counts as pixel space in test-time augmentation.", _HELP
-    ),
-    "emd/cell-size": Rule(_W, "Tools propose cell sizes between these two.", _WRITE),
-    "emd/normalization-stats": Rule(_W, "The lists are combined band by band.", _LEARN),
     # The manifest.
     "manifest/not-json": Rule(_E, "The manifest cannot be read.", _PROFILE),
     "manifest/wrong-type": Rule(_E, "The value is not of the kind the format asks for.", _PROFILE),

@@ -1,4 +1,8 @@
-"""One folder per failure mode: the rules that an EMD breaks, and where."""
+"""One case per failure mode: the rules that an EMD breaks, and where.
+
+`cases.json` holds what is replaced in a good definition, which rules that breaks, and at which line
+and column.
+"""
 
 from __future__ import annotations
 
@@ -11,51 +15,40 @@ import pytest
 from schemas import RULES, Severity, validate_emd
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "emd"
-FOLDERS = sorted(path.name for path in SAMPLES.iterdir())
+CASES = {case["case"]: case for case in json.loads((SAMPLES / "cases.json").read_text("utf-8"))}
 
 # Too large for a file in the repository; tested with the limits.
 WITHOUT_SAMPLE = {"emd/too-large"}
 
 
-def read(name):
-    expected = json.loads((SAMPLES / name / "expected.json").read_text("utf-8"))
-    source = (SAMPLES / name / "Model.emd").read_bytes()
-    return expected, validate_emd(source, file="Model.emd", profile=expected["profile"])
+def source_of(case):
+    text = (SAMPLES / f"{case.get('base', 'clean')}.emd").read_text("utf-8")
+    for old, new in case.get("replace", []):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    text = case.get("text", text).replace("\n", case.get("newline", "\n"))
+    return text.encode(case.get("encoding", "utf-8"))
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_sample_breaks_exactly_the_expected_rules(name):
-    expected, report = read(name)
-    assert sorted({finding.rule for finding in report}) == expected["rules"], report.to_text()
-
-
-@pytest.mark.parametrize("name", FOLDERS)
-def test_findings_stand_where_the_mistake_is(name):
-    expected, report = read(name)
-    for rule, place in expected["at"].items():
+@pytest.mark.parametrize("name", CASES)
+def test_a_sample_breaks_exactly_the_expected_rules_where_the_mistake_is(name):
+    case = CASES[name]
+    profile = "package" if case.get("base") == "package" else "general"
+    report = validate_emd(source_of(case), file="Model.emd", profile=profile)
+    assert sorted({finding.rule for finding in report}) == case["rules"], report.to_text()
+    for rule, place in case.get("at", {}).items():
         places = [[finding.line, finding.column] for finding in report if finding.rule == rule]
         assert place in places, report.to_text()
-
-
-@pytest.mark.parametrize("name", FOLDERS)
-def test_every_finding_is_complete(name):
-    _, report = read(name)
     for finding in report:
         assert finding.severity is RULES[finding.rule].severity
         assert finding.file == "Model.emd"
-        assert finding.line is not None
-        assert finding.column is not None
-        assert finding.message
+        assert finding.message and len(finding.message) < 400
         assert finding.remedy.endswith((".", "}"))
-        assert len(finding.message) < 400
 
 
 def test_every_rule_for_definitions_has_a_sample():
-    covered = set()
-    for name in FOLDERS:
-        covered.update(read(name)[0]["rules"])
-    rules = {rule for rule in RULES if rule.startswith("emd/")}
-    assert covered == rules - WITHOUT_SAMPLE
+    covered = {rule for case in CASES.values() for rule in case["rules"]}
+    assert covered == {rule for rule in RULES if rule.startswith("emd/")} - WITHOUT_SAMPLE
 
 
 def test_rules_are_documented():

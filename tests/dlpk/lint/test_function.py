@@ -93,7 +93,7 @@ def test_detector_needs_vectorize_and_no_updatepixels(tmp_path: Path) -> None:
     text = changed(("        self.threshold", "        threshold")) + body
     text = text[: text.index("    def updateRasterInfo")] + body.replace("THRESHOLD", "0")
     report = judge(tmp_path, text, emd={"ModelType": "ObjectDetection"})
-    assert rules(report) == ["emd/model-type-other-tool"]
+    assert rules(report) == []
 
 
 @pytest.mark.parametrize("kind", ["CycleGAN", "SuperResolution", None, "SomethingNew"])
