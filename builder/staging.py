@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 from schemas.errors import OutputError
 
 from .errors import BuildError
+from .scratch import scratch_folder
 from .target import check_targets
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -38,19 +37,13 @@ def staged(out: Path) -> Iterator[tuple[Path, Path]]:
     BuildError
         The system refused something; `out` is as it was.
     """
-    staging: Path | None = None
     try:
-        # A short prefix: the file's own name may be as long as names can be.
-        staging = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=out.parent))
-        finished = staging / "finished.dlpk"
-        (staging / "package").mkdir()
-        yield staging / "package", finished
-        os.replace(finished, out)
+        with scratch_folder(out.parent) as staging:
+            (staging / "package").mkdir()
+            yield staging / "package", staging / "finished.dlpk"
+            os.replace(staging / "finished.dlpk", out)
     except OSError as error:
         raise BuildError(_reason(error, out)) from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def check_target(out: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> Path:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import OutputError
+
+from .scratch import scratch_folder
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -106,13 +106,9 @@ def replacing(target: Path) -> Iterator[Path]:
         The system refuses, for example because the disk is full; `target` is as it was.
     """
     try:
-        # A short prefix: the file's own name may be as long as names can be.
-        folder = Path(tempfile.mkdtemp(prefix=".dlpk-", dir=target.parent))
-        try:
+        with scratch_folder(target.parent) as folder:
             yield folder / f"new{target.suffix}"
             os.replace(folder / f"new{target.suffix}", target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
 

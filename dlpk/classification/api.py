@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from osgeo import gdal
 
@@ -25,7 +25,7 @@ from ..output.geotiff import check_geotiff, result_files
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from ..raster.extent import Extent
-from ..raster.files import files_of, named_files
+from ..raster.files import check_unchanged, file_states, files_of, named_files
 from ..raster.gdal_config import block_cache, cache_bytes, threads
 from ..raster.mosaic import mosaic, mosaic_label
 from .blocks_to_file import open_journal, write_result
@@ -48,7 +48,7 @@ def classify(
     settings: Settings | None = None,
     debug_block: str | Path | None = None,
     like: Sequence[Likeness] = (),
-    resume: bool = False,
+    resume: bool | Literal["checked", "unchecked"] | None = False,
     cog: bool = False,
     quiet: bool = True,
     say: Say | None = None,
@@ -82,9 +82,10 @@ def classify(
         Places in the raster that show what to look for, for packages with the argument
         ``image_prompt``: see `dlpk.classification.examples`. The examples are kept in a folder
         beside `out`.
-    resume : bool
+    resume : bool or str
         Keep finished blocks in a journal beside `out`, and go on from the one that a run that was
-        killed has left there. The result is the same, byte by byte.
+        killed has left there. The result is the same, byte by byte. "unchecked": also where
+        nothing tells whether the raster is still the same.
     cog : bool
         Write a Cloud Optimized GeoTIFF.
     quiet : bool
@@ -126,6 +127,7 @@ def classify(
         inputs += chain.from_iterable(named_files(str(value)) for value in given.values())
         inputs += [str(opened.archive or opened.root or os.devnull)]
         check_targets(result_files(target), inputs)
+        states = file_states(inputs)
         if kept is not None:
             check_folder(kept, CALL_FILES, inputs)
         described: dict[str, Any] = {
@@ -138,7 +140,7 @@ def classify(
         if like:
             folder = examples_folder(target)
             if not folder.exists():
-                stack.push(partial(_remove_if_failed, folder, resume))
+                stack.push(partial(_remove_if_failed, folder, bool(resume)))
             examples = write_examples(like, source, described, opened.emd, chosen.stretch, folder)
             given["image_prompt"] = ", ".join(filter(None, [given.get("image_prompt"), examples]))
         if given.get("image_prompt"):
@@ -152,10 +154,18 @@ def classify(
         gdal.SetCacheMax(cache_bytes(source, asked.tx + both, asked.ty + both))
         journal = None
         if resume:
-            journal = stack.enter_context(closing(open_journal(target, run, names, cog=cog)))
+            unchecked = resume == "unchecked"
+            opening = open_journal(target, run, names, cog=cog, unchecked=unchecked)
+            journal = stack.enter_context(closing(opening))
         try:
             return write_result(
-                run, target, quiet=quiet, debug_block=kept, journal=journal, cog=cog
+                run,
+                target,
+                quiet=quiet,
+                debug_block=kept,
+                journal=journal,
+                cog=cog,
+                check=partial(check_unchanged, states),
             )
         except DlpkError as error:
             if not journal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from ..errors import JournalError
 from ..harness.memory import give_back_free_memory
 from ..output.geotiff import OutputRaster
+from ..raster.files import named_files
 from ..raster.grid import Block
-from .journal import Journal, journal_path, named_files, raster_identities
+from ..raster.identity import file_identity, raster_identities
+from .journal import Journal, discard_journal, journal_path
 from .pipeline import Pipeline
 from .provenance import band_names, hash_tag, result_legend, result_tags
 from .raster_info import choose_nodata
@@ -51,6 +54,7 @@ def write_result(
     debug_block: Path | None = None,
     journal: Journal | None = None,
     cog: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> Classified:
     """Process all blocks and write the result.
 
@@ -67,6 +71,8 @@ def write_result(
         Of `open_journal`: blocks that it holds are not processed again.
     cog : bool
         Write a Cloud Optimized GeoTIFF.
+    check : callable
+        Called before the file gets its name; raises if it must not.
 
     Returns
     -------
@@ -91,30 +97,28 @@ def write_result(
         band_names=band_names(run),
         tile=(run.configuration.tx, run.configuration.ty),
         cog=cog,
-        scratch=None if journal is None else _short_hash(target.name),
     ) as output:
 
-        def read(task: Task) -> Read | Made | None:
-            if journal is not None and task.number in journal:
-                return None
+        def read(task: Task) -> Read | Made:
+            saved = None if journal is None else journal.read(task.number)
+            if saved is not None and _fits(run, task.block, saved):
+                return Made(*saved)
             given = run.read(task.block)
             empty = skips and not run.inside(task.block, given.mask).any()
             return _nothing(run, task.block) if empty else given
 
-        def compute(task: Task, given: Read | Made | None) -> Made | None:
-            if not isinstance(given, Read):
-                return given
-            return _trimmed(task.block, *run.answer(task.block, given, debug_block))
+        def compute(task: Task, given: Read | Made) -> tuple[Made, bool]:
+            if isinstance(given, Made):
+                return given, False
+            return _trimmed(task.block, *run.answer(task.block, given, debug_block)), True
 
-        def write(task: Task, made: Made | None) -> None:
-            if made is None:
-                assert journal is not None
-                made = Made(*journal.read(task.number))
-            elif journal is not None:
+        def write(task: Task, done: tuple[Made, bool]) -> None:
+            made, new = done
+            if journal is not None and new:
                 journal.add(task.number, *made)
             output.write(task.block.column, task.block.row, *made)
 
-        stages: Pipeline[Task, Read | Made | None, Made | None] = Pipeline(read, compute, write)
+        stages: Pipeline[Task, Read | Made, tuple[Made, bool]] = Pipeline(read, compute, write)
         with _progress(run, quiet) as progress:
             last_trim = time.monotonic()
             hashing = threading.Thread(target=lambda: run.package.sha256, daemon=True)
@@ -130,9 +134,12 @@ def write_result(
 
             blocks = run.grid.blocks(run.settings.block_order)
             stages.run((Task(*pair) for pair in enumerate(blocks)), finished)
+        check()
         output.finish({**tags, **hash_tag(run)})
     if journal is not None:
         journal.remove()
+    else:
+        discard_journal(target)
     return Classified(
         path=target,
         width=run.raster.width,
@@ -144,7 +151,9 @@ def write_result(
     )
 
 
-def open_journal(target: Path, run: Run, rasters: Sequence[str], *, cog: bool) -> Journal:
+def open_journal(
+    target: Path, run: Run, rasters: Sequence[str], *, cog: bool, unchecked: bool = False
+) -> Journal:
     """Open the journal beside a result, or begin one.
 
     Parameters
@@ -156,6 +165,8 @@ def open_journal(target: Path, run: Run, rasters: Sequence[str], *, cog: bool) -
         Names of the rasters that are classified.
     cog : bool
         Whether it is to be a Cloud Optimized GeoTIFF.
+    unchecked : bool
+        Accept rasters of which nothing tells whether they are still the same.
 
     Returns
     -------
@@ -167,12 +178,22 @@ def open_journal(target: Path, run: Run, rasters: Sequence[str], *, cog: bool) -
         It is of another run, in use, or cannot be read or written.
     """
     raster = run.raster
+    known, unknown = raster_identities(rasters)
+    if unknown and not unchecked:
+        raise JournalError(
+            f"nothing tells whether {unknown[0]} is still the same when the run goes on: copy it "
+            "to this machine first, or use --resume-unchecked and see to it yourself"
+        )
     identity = {
         "package": run.package.sha256 or _short_hash(run.package.emd_text),
-        "rasters": [raster_identities(name) for name in rasters],
+        "rasters": [list(rasters), known],
         "part of the raster": [raster.width, raster.height, *raster.transform],
         "arguments": {name: str(value) for name, value in run.scalars.items()},
-        "files in arguments": [named_files(str(value)) for value in run.scalars.values()],
+        "files in arguments": [
+            {"name": name, **(file_identity(name) or {})}
+            for value in run.scalars.values()
+            for name in named_files(str(value))
+        ],
         "settings": asdict(run.settings),
         "device": run.device,
         "format": "COG" if cog else "GeoTIFF",
@@ -180,6 +201,12 @@ def open_journal(target: Path, run: Run, rasters: Sequence[str], *, cog: bool) -
         "tags": result_tags(run),
     }
     return Journal(journal_path(target), identity)
+
+
+def _fits(run: Run, block: Block, saved: Sequence[np.ndarray]) -> bool:
+    shape = (run.info.bands, block.used_height, block.used_width)
+    kinds = [np.dtype(run.info.pixel_type), np.dtype(np.uint8)]
+    return [(part.shape, part.dtype) for part in saved] == [(shape, kind) for kind in kinds]
 
 
 def _installed(name: str) -> str:

@@ -1,40 +1,32 @@
 """Finished blocks kept beside the output, so that a killed run can go on.
 
-A file of records that only ever grows: first what the run is (package, raster, arguments), then one
-record per finished block, each with its length and a checksum. Whatever moment a run is killed at,
-the records before are whole, and what follows them is cut off. The GeoTIFF is then written from the
-records in the order of an uninterrupted run, so that both come out byte by byte the same.
+A folder with a file per finished block, which gets its name when it is complete, and one that says
+what the run is. Each block names its run and carries a checksum: what does not hold is computed
+again. The GeoTIFF is written from them in the order of an uninterrupted run, so that both come out
+byte by byte the same.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
-import math
 import os
-import re
-import struct
-import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from osgeo import gdal
+
+from builder.scratch import lock_folder, remove_folder
 
 from ..errors import JournalError
 
-MAGIC = b"dlpk journal 1\n"
-# Kind, number of the block, compressed length, checksum of these three and the compressed bytes.
-RECORD = struct.Struct("<4sQQI")
-CHECKED = struct.Struct("<4sQQ")
-BLOCK, HEADER = b"BLOK", b"HEAD"
-# A finished block may be lost to a power cut for this long; a kill loses none.
-SYNC_SECONDS = 5.0
+RUN_FILE, UNFINISHED = "run.json", ".unfinished"
+BLOCK = ".block"
 LEVEL = 1
-OPENED = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)  # Windows would change line ends
 
 
 class Journal:
@@ -43,100 +35,65 @@ class Journal:
     Parameters
     ----------
     path : Path
-        The file; made if it is not there.
+        The folder; made if it is not there.
     identity : mapping
         What has to be the same for a run to be the same, ready for JSON.
 
     Raises
     ------
     JournalError
-        The file is of another run, or cannot be read or written.
+        The folder is of another run or none of ours, in use, or cannot be read or written.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path = path
-        self.identity = json.dumps(dict(identity), sort_keys=True)
-        self._places: dict[int, tuple[int, int]] = {}
-        self._synced = time.monotonic()
-        # Whether the file says which run it is of; one that was cut before that holds nothing.
-        self._told = False
+        self._identity = json.loads(json.dumps(dict(identity)))
+        text = json.dumps(self._identity, sort_keys=True)
+        self._mark = hashlib.sha256(text.encode()).hexdigest().encode()
+        if os.path.lexists(path) and not _is_journal(path):
+            raise JournalError(f"{path} is not a journal of dlpk: remove or rename it")
         try:
-            # Never emptied on opening: it may be another run's.
-            self._file: BinaryIO = os.fdopen(os.open(path, OPENED, 0o666), "r+b")
+            path.mkdir(exist_ok=True)
+            lock = lock_folder(path, own=True)
         except OSError as error:
-            raise JournalError(f"the journal {path} cannot be used: {error}") from error
+            raise JournalError(f"the journal {path} cannot be used: {error.strerror}") from error
+        if lock is None:
+            raise JournalError(
+                f"the journal {path} is in use: another run is writing the same result"
+            )
+        self._lock = lock
         try:
             self._begin()
-        except OSError as error:
-            self._file.close()
-            raise JournalError(f"the journal {path} cannot be used: {error}") from error
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def _begin(self) -> None:
-        _lock(self._file, self.path)
-        self._recover()
-        if self._told:
+        if not (self.path / RUN_FILE).exists():
+            text = json.dumps(self._identity, indent=1, sort_keys=True)
+            self._write(RUN_FILE, text.encode())
             return
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(MAGIC)
-        self._append(HEADER, 0, self.identity.encode("utf-8"))
-        self._sync()
+        theirs = _read_run(self.path)
+        keys = {*self._identity, *theirs}
+        changed = sorted(key for key in keys if self._identity.get(key) != theirs.get(key))
+        if changed:
+            raise JournalError(
+                f"the journal {self.path} is of another run ({', '.join(changed)} differ): remove "
+                "it to start anew, or repeat the run as it was"
+            )
 
-    def _recover(self) -> None:
-        """Read the records that are whole and cut off what follows them."""
-        begun = self._file.read(len(MAGIC))
-        if begun != MAGIC[: len(begun)]:
-            raise JournalError(f"{self.path} is not a journal of dlpk: remove or rename it")
-        whole = self._file.tell()
-        while True:
-            record = self._next()
-            if record is None:
-                break
-            kind, number, place, length = record
-            if kind == HEADER:
-                self._check_identity(place, length)
-            elif self._told:
-                self._places[number] = (place, length)
-            whole = self._file.tell()
-        self._file.seek(whole)
-        self._file.truncate()
-
-    def _next(self) -> tuple[bytes, int, int, int] | None:
-        head = self._file.read(RECORD.size)
-        if len(head) < RECORD.size:
-            return None
-        kind, number, length, checksum = RECORD.unpack(head)
-        if kind not in (BLOCK, HEADER) or length > 1 << 32:
-            return None
-        place = self._file.tell()
-        data = self._file.read(length)
-        if len(data) < length or _checksum(kind, number, data) != checksum:
-            return None
-        return kind, number, place, length
-
-    def _check_identity(self, place: int, length: int) -> None:
-        self._file.seek(place)
-        found = self._file.read(length).decode("utf-8", "replace")
-        self._told = True
-        if found == self.identity:
-            return
-        ours, theirs = json.loads(self.identity), json.loads(found)
-        changed = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
-        raise JournalError(
-            f"the journal {self.path} is of another run ({', '.join(changed)} differ): remove it "
-            "to start anew, or repeat the run as it was"
-        )
-
-    def __contains__(self, number: int) -> bool:
-        """Whether a block is finished."""
-        return number in self._places
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            (self.path / UNFINISHED).write_bytes(data)
+            os.replace(self.path / UNFINISHED, self.path / name)
+        except OSError as error:
+            raise JournalError(
+                f"the journal {self.path} cannot be written: {error.strerror}"
+            ) from error
 
     def __len__(self) -> int:
         """Number of finished blocks."""
-        return len(self._places)
+        return sum(name.endswith(BLOCK) for name in os.listdir(self.path))
 
     def add(self, number: int, *arrays: np.ndarray) -> None:
         """Keep a finished block.
@@ -153,52 +110,36 @@ class Journal:
         JournalError
             For example when the disk is full.
         """
-        kinds = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
-        head = json.dumps(kinds).encode("ascii")
-        data = b"".join([struct.pack("<I", len(head)), head, *map(_bytes, arrays)])
+        heads = json.dumps([[array.dtype.str, array.shape] for array in arrays])
+        head = b"%s %d %s\n" % (self._mark, number, heads.encode())
+        content = b"".join([head, *(array.tobytes() for array in arrays)])
+        self._write(f"{number}{BLOCK}", gzip.compress(content, LEVEL))
+
+    def read(self, number: int) -> tuple[np.ndarray, ...] | None:
+        """The arrays of a finished block, as they were kept; None if it is not finished."""
         try:
-            self._file.seek(0, os.SEEK_END)
-            place, length = self._append(BLOCK, number, zlib.compress(data, LEVEL))
-            self._file.flush()
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                self._sync()
-        except OSError as error:
-            raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
-        self._places[number] = (place, length)
-
-    def read(self, number: int) -> tuple[np.ndarray, ...]:
-        """The arrays of a finished block, as they were kept."""
-        place, length = self._places[number]
-        self._file.seek(place)
-        data = zlib.decompress(self._file.read(length))
-        (size,) = struct.unpack_from("<I", data)
-        start, arrays = 4 + size, []
-        for kind in json.loads(data[4:start]):
-            dtype, shape = np.dtype(kind["dtype"]), tuple(kind["shape"])
-            count = math.prod(shape)
-            arrays.append(np.frombuffer(data, dtype, count, start).reshape(shape))
-            start += count * dtype.itemsize
-        return tuple(arrays)
-
-    def _append(self, kind: bytes, number: int, data: bytes) -> tuple[int, int]:
-        self._file.write(RECORD.pack(kind, number, len(data), _checksum(kind, number, data)))
-        place = self._file.tell()
-        self._file.write(data)
-        return place, len(data)
-
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
+            content = gzip.decompress((self.path / f"{number}{BLOCK}").read_bytes())
+            head, content = content.split(b"\n", 1)
+            mark, place, heads = head.split(b" ", 2)
+            if (mark, place) != (self._mark, b"%d" % number):
+                return None
+            arrays, start = [], 0
+            for kind, shape in json.loads(heads):
+                array = np.frombuffer(content, kind, int(np.prod(shape)), start).reshape(shape)
+                arrays.append(array)
+                start += array.nbytes
+            return tuple(arrays)
+        except (OSError, EOFError, zlib.error, ValueError, TypeError):  # cut or damaged
+            return None
 
     def close(self) -> None:
-        """Close the file; the records stay."""
-        self._file.close()
+        """Let go of the folder; the blocks stay."""
+        with suppress(OSError):
+            os.close(self._lock)
 
     def remove(self) -> None:
-        """Close and remove the file: the run is complete."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        """Remove the folder: the run is complete."""
+        remove_folder(self.path)
 
 
 def journal_path(target: Path) -> Path:
@@ -206,65 +147,29 @@ def journal_path(target: Path) -> Path:
     return target.with_name(target.name + ".journal")
 
 
-def _checksum(kind: bytes, number: int, data: bytes) -> int:
-    return zlib.crc32(data, zlib.crc32(CHECKED.pack(kind, number, len(data))))
+def discard_journal(target: Path) -> None:
+    """Remove what an earlier run has left that wrote this file, unless it is still at it."""
+    path = journal_path(target)
+    if _is_journal(path) and (lock := lock_folder(path)) is not None:
+        remove_folder(path)
+        os.close(lock)
 
 
-def _bytes(array: np.ndarray) -> bytes:
-    return np.ascontiguousarray(array).tobytes()
-
-
-def file_identity(path: str) -> dict[str, Any]:
-    """What tells an input file from a changed one: its name, size and time of change."""
+def _is_journal(path: Path) -> bool:
+    """Whether there is a folder with nothing in it but what a journal holds."""
     try:
-        status = os.stat(path)
-    except (OSError, ValueError):  # not a file: a service, a subdataset
-        return {"name": path}
-    return {
-        "name": os.path.abspath(path),
-        "size": status.st_size,
-        "changed": status.st_mtime_ns,
-    }
+        names = os.listdir(path)
+    except OSError:
+        return False
+    ours = all(name in (RUN_FILE, UNFINISHED) or name.endswith(BLOCK) for name in names)
+    return ours and not path.is_symlink()
 
 
-def raster_identities(path: str) -> list[dict[str, Any]]:
-    """The same for a raster and all files that it is made of, virtual rasters in it included."""
-    found: dict[str, dict[str, Any]] = {}
-    waiting = [path]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found[name] = file_identity(name)
-        if name == path or name.lower().endswith(".vrt"):
-            with suppress(RuntimeError):
-                waiting += gdal.Open(name).GetFileList() or []
-    return [found[name] for name in sorted(found)]
-
-
-def named_files(text: str) -> list[dict[str, str]]:
-    """Files that an argument names, such as example images, with the hash of what they hold."""
-    found = []
-    for quoted, plain in re.findall(r'"([^"]+)"|([^",|=\[\]]+)', text):
-        name = (quoted or plain).strip()
-        with suppress(OSError, ValueError):
-            if os.path.isfile(name):
-                digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
-                found.append({"name": name, "sha256": digest})
-    return found
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Keep other runs away from a journal until the file is closed or the process ends."""
+def _read_run(path: Path) -> dict[str, Any]:
     try:
-        import fcntl
-    except ImportError:  # Windows: its files cannot be removed while they are open
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise JournalError(
-            f"the journal {path} is in use: another run is writing the same result"
-        ) from error
-    except OSError:  # a file system without locks
-        return
+        run = json.loads((path / RUN_FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        run = None
+    if not isinstance(run, dict):
+        raise JournalError(f"{path / RUN_FILE} is damaged: remove {path} to start anew")
+    return run

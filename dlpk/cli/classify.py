@@ -61,9 +61,15 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
 )
 @click.option(
     "--resume",
-    is_flag=True,
+    flag_value="checked",
     help="Keep a journal of finished blocks beside the result; repeated after a run was killed, "
     "the same command goes on from there.",
+)
+@click.option(
+    "--resume-unchecked",
+    "resume",
+    flag_value="unchecked",
+    help="The same, also where nothing tells whether the raster is still the same.",
 )
 @click.option("--cog", is_flag=True, help="Write a Cloud Optimized GeoTIFF.")
 @click.option("--png", metavar="OUT.png", help="Also draw scene, classes and legend.")

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _left(words: Sequence[str]) -> str:
-    if "--resume" in words:
+    if {"--resume", "--resume-unchecked"} & set(words):
         return "finished blocks are kept: the same command goes on from there"
     return "what was unfinished is removed"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
+from builder.scratch import scratch_folder
 from builder.target import replacing
 
 from ..classification.api import classify
@@ -129,8 +129,7 @@ def calibrate(
     if beta is not None and not beta > 0:
         raise TruthError(f"beta is {beta:g}; it must be above 0")
     given = {**(arguments or {}), "return_probability_raster": "True"}
-    with tempfile.TemporaryDirectory(prefix="dlpk-calibrate-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         result = folder / "probabilities.tif"
         classify(
             package, raster, result, prompt=prompt, arguments=given, device=device, quiet=quiet

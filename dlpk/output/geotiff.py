@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
+from builder.scratch import scratch_folder
 from builder.target import check_targets
 
 from ..errors import OutputError
@@ -43,7 +44,6 @@ SMALLEST_TILE = 64
 LARGEST_TILE = 512
 DEFAULT_TILE = 256
 SMALLEST_OVERVIEW = 256
-SCRATCH_PREFIX = ".dlpk-"
 # What describes a GeoTIFF, beside it.
 SIDECARS = (".aux.xml", ".vat.dbf", ".vat.cpg", ".ovr", ".msk")
 GEOTIFF = ("tif", "tiff")
@@ -72,9 +72,6 @@ class OutputRaster:
         Width and height of the blocks that will be written.
     cog : bool
         Arrange the finished file as a Cloud Optimized GeoTIFF.
-    scratch : str, optional
-        Name of the hidden folder beside `path` that the file is written in. What a killed run left
-        there is removed; without a name, every run has a new folder.
 
     Raises
     ------
@@ -94,7 +91,6 @@ class OutputRaster:
         band_names: Sequence[str],
         tile: tuple[int, int],
         cog: bool = False,
-        scratch: str | None = None,
     ) -> None:
         self.path = Path(path)
         check_targets(result_files(path))
@@ -106,8 +102,9 @@ class OutputRaster:
         self._collisions = 0
         self._dataset: Any = None
         self._tiles: Any = None
+        self._scratch = ExitStack()
         try:
-            self._folder = _scratch_folder(self.path.parent, scratch)
+            self._folder = self._scratch.enter_context(scratch_folder(self.path.parent))
         except OSError as error:
             raise OutputError(
                 f"the folder {self.path.parent} cannot be written to: {error.strerror}"
@@ -264,7 +261,7 @@ class OutputRaster:
 
     def _discard(self) -> None:
         self._close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def __enter__(self) -> OutputRaster:
         """Use as ``with``: what is not finished is removed."""
@@ -277,8 +274,7 @@ class OutputRaster:
         trace: TracebackType | None,
     ) -> None:
         """Remove what is not finished."""
-        if self._folder.exists():
-            self._discard()
+        self._discard()
 
 
 def result_files(path: str | Path) -> list[Path]:
@@ -349,16 +345,6 @@ def tiff_tile(side: int) -> int:
     """
     sides = range(LARGEST_TILE, SMALLEST_TILE - 1, -TIFF_UNIT)
     return next((tile for tile in sides if side % tile == 0), DEFAULT_TILE)
-
-
-def _scratch_folder(parent: Path, name: str | None) -> Path:
-    if name is None:
-        # A short prefix: the file's own name may be as long as names can be.
-        return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=parent))
-    folder = parent / f"{SCRATCH_PREFIX}{name}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 def _overview_levels(width: int, height: int) -> list[int]:

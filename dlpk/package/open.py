@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Union
 
+from builder.scratch import scratch_folder
 from schemas.emd.validate import parse_emd
 from schemas.findings import Finding, Report
 from schemas.json_text import decode
@@ -30,7 +30,7 @@ from .names import package_name, shown
 from .package import Package
 from .references import resolve
 from .rules import RULES, Rule, collector
-from .unpack import remove_folder, unpack_entries
+from .unpack import unpack_entries
 
 __all__ = [
     "RULES",
@@ -52,8 +52,8 @@ _JSON: Final = "the EMD text"
 def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[Package]:
     """Open a package for the time of a ``with`` block.
 
-    A .dlpk is checked, then unpacked into ``<workspace>/<name>.dlpk/``, a folder named like the
-    package as ArcGIS makes it, which is removed at the end of the block. Anything else is used
+    A .dlpk is checked, then unpacked into a new folder ``<workspace>/…/<name>.dlpk/``, named like
+    the package as ArcGIS names it, which is removed at the end of the block. Anything else is used
     where it is and never changed.
 
     Parameters
@@ -104,8 +104,7 @@ def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[P
 def _unpacked(
     given: str, path: Path, handle: BinaryIO, findings: Collector, workspace: Path | None
 ) -> Iterator[Package]:
-    folder = None
-    try:
+    with ExitStack() as stack:
         with handle:
             try:
                 entries = inspect_archive(handle, path.name, findings)
@@ -114,38 +113,23 @@ def _unpacked(
             report = findings.report()
             if not report.ok:
                 raise _refusal(given, report)
-            base, folder = _make_room(path, workspace)
-            unpack_entries(handle, entries, base / (package_name(path.name) + ".dlpk"))
-        root = base / (package_name(path.name) + ".dlpk")
+            root = _make_room(workspace, stack) / (package_name(path.name) + ".dlpk")
+            unpack_entries(handle, entries, root)
         (name,) = root_emds([entry.path for entry in entries if not entry.is_folder])
         title = package_name(path.name)
         yield _load(given, "dlpk", root, root / name, title, report, path)
-    finally:
-        if folder is not None:
-            remove_folder(folder)
 
 
-def _make_room(path: Path, workspace: Path | None) -> tuple[Path, Path]:
-    """Return the folder to unpack below, and what has to be removed at the end."""
-    if workspace is None:
-        try:
-            made = Path(os.path.abspath(tempfile.mkdtemp(prefix="dlpk-")))
-        except OSError as error:
-            raise PackageError(
-                f"there is no folder for temporary files: {error.strerror or error}. "
-                "Set TMPDIR to a folder that can be written."
-            ) from error
-        return made, made
-    base = Path(os.path.abspath(workspace))
-    if not base.is_dir():
-        raise PackageError(f"the workspace {shown(str(base))} is no folder. Make it first.")
-    root = base / (package_name(path.name) + ".dlpk")
-    if os.path.lexists(root):
+def _make_room(workspace: Path | None, stack: ExitStack) -> Path:
+    if workspace is not None and not workspace.is_dir():
+        raise PackageError(f"the workspace {shown(str(workspace))} is no folder. Make it first.")
+    try:
+        return stack.enter_context(scratch_folder(workspace))
+    except OSError as error:
         raise PackageError(
-            f"{shown(str(root))} is there already, perhaps from a run that was killed. Remove "
-            "it, or choose another workspace."
-        )
-    return base, root
+            f"there is no folder for temporary files: {error.strerror or error}. "
+            "Set TMPDIR to a folder that can be written."
+        ) from error
 
 
 def _open_folder(given: str, path: Path) -> Package:

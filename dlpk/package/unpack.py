@@ -1,10 +1,8 @@
-"""Unpack a checked zip into a new folder, and take that folder away again."""
+"""Unpack a checked zip into a new folder."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -14,7 +12,7 @@ from .names import shown, shown_size
 from .zip_data import unpack
 from .zip_reader import Entry
 
-__all__ = ["remove_folder", "unpack_entries"]
+__all__ = ["unpack_entries"]
 
 SPARE: Final = 64 * 1024 * 1024
 """Bytes that must stay free on the disk: filling it to the brim harms everybody on it."""
@@ -40,7 +38,7 @@ def unpack_entries(handle: BinaryIO, entries: Sequence[Entry], target: Path) -> 
     ------
     PackageError
         If the disk is too small or full, `target` exists or cannot be written, or data are
-        damaged. What was unpacked until then stays: `remove_folder` takes it away.
+        damaged. What was unpacked until then stays.
     """
     needed = sum(entry.size for entry in entries)
     try:
@@ -74,21 +72,3 @@ def _unpack_entry(handle: BinaryIO, entry: Entry, target: Path) -> None:
     with open(path, "xb") as file:
         for piece in unpack(handle, entry):
             file.write(piece)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove `folder` with everything in it, also where a function took away permissions.
-
-    What the system still holds on to (on Windows a loaded library) stays behind without an
-    error: the result of a run does not depend on it.
-    """
-    for path, folders, files in os.walk(folder):
-        # Windows refuses to delete what is read-only, POSIX to enter a folder without rights.
-        for name in folders + (files if os.name == "nt" else []):
-            full = os.path.join(path, name)
-            try:
-                if not os.path.islink(full):
-                    os.chmod(full, stat.S_IRWXU)
-            except OSError:
-                continue
-    shutil.rmtree(folder, ignore_errors=True)

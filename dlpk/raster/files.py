@@ -6,7 +6,7 @@ import html
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from osgeo import gdal
 
@@ -15,6 +15,7 @@ from ..errors import RasterError
 # What may stand around the name of a file in a longer text.
 AROUND = re.compile(r"""[/\\:"'{}=,|?&;\[\]()<>\s]""")
 LONGEST_NAME = 4096
+NETWORK = re.compile(r"/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs)(_streaming)?/|://")
 
 
 def files_of(names: Iterable[str]) -> Iterator[str]:
@@ -29,7 +30,7 @@ def files_of(names: Iterable[str]) -> Iterator[str]:
     Yields
     ------
     str
-        Names of ordinary files, and of those that GDAL reads over a network.
+        Names of ordinary files, and of what GDAL reads over a network.
 
     Raises
     ------
@@ -43,11 +44,14 @@ def files_of(names: Iterable[str]) -> Iterator[str]:
             continue
         seen.add(name)
         check_kind(name)
-        if os.path.lexists(name) or "/vsi" in name:
+        if os.path.lexists(name) or "/vsi" in name or "://" in name:
             yield name
         yield from () if os.path.exists(name) else named_files(name)
         # The text first: opening a virtual raster may open its sources, a pipe among them.
-        waiting += _virtual_sources(name)
+        virtual = _virtual_sources(name)
+        waiting += virtual
+        if NETWORK.search(name) and not virtual:  # a server would be asked for all of its files
+            continue
         if not os.path.isdir(name) and gdal.IdentifyDriverEx(name) is not None:
             try:
                 waiting += gdal.OpenEx(name).GetFileList() or []
@@ -85,12 +89,39 @@ def check_kind(path: str) -> None:
         raise RasterError(f"{path} is a pipe, socket or device: copy it to an ordinary file")
 
 
+def file_states(names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+    """Which file a name leads to, its size and time of change, for `check_unchanged`."""
+    found = {}
+    for name in filter(os.path.isfile, names):
+        status = os.stat(name)
+        found[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def check_unchanged(before: Mapping[str, tuple[int, int, int]]) -> None:
+    """Check that files are as they were, so that a result is not of two states of them.
+
+    Raises
+    ------
+    RasterError
+        One has grown, changed or gone.
+    """
+    now = file_states(before)
+    changed = [name for name, state in before.items() if now.get(name) != state]
+    if changed:
+        raise RasterError(
+            f"{changed[0]} changed while it was read: classify it again when it is complete"
+        )
+
+
 def _virtual_sources(name: str) -> list[str]:
     """Everything in a virtual raster's text that may name a file: also masks and overviews."""
     text = name if name.lstrip().startswith("<VRTDataset") else _vrt_text(name)
     folder = os.path.dirname(name) if text is not name else ""
     found = []
     for piece in {html.unescape(a or b) for a, b in re.findall(r'>([^<>]+)<|="([^"<>]+)"', text)}:
+        if "://" in piece and f">{piece}</Source" in text:
+            found.append(piece)
         beside = os.path.join(folder, piece)
         found += [beside] if os.path.lexists(beside) else []
         found += [piece] if "/vsi" in piece or any(named_files(piece)) else []

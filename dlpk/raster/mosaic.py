@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from osgeo import gdal
+
+from builder.scratch import scratch_folder
 
 from ..errors import OutputError, RasterError
 from .gdal_files import (
@@ -77,7 +78,7 @@ def mosaic(names: Sequence[str], stack: ExitStack, resampling: str = RESAMPLINGS
         raise RasterError("no raster was named")
     if len(names) == 1:
         return names[0]
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpk-mosaic-")))
+    folder = stack.enter_context(scratch_folder())
     parts = [_part(name, folder / f"colors{index}.vrt") for index, name in enumerate(names)]
     _check_alike(parts)
     try:

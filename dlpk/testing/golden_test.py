@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from builder.scratch import scratch_folder
 from builder.target import check_folder, make_folder, replacing
 
 from ..classification.session import Run
@@ -206,8 +206,8 @@ def produce(
     """
     check_tool(package)
     chips = len(inputs)
-    with tempfile.TemporaryDirectory(prefix="dlpk-golden-") as folder:
-        path = Path(folder) / "chips.tif"
+    with scratch_folder() as folder:
+        path = folder / "chips.tif"
         # Side by side, so that each block is a chip where blocks have their size.
         write_raster(path, np.concatenate(list(inputs), axis=-1))
         run = Run.start(package, Raster(path), arguments, device, Settings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from builder.scratch import scratch_folder
 from schemas.findings import Finding, Report
 
 from ..classification.session import Run
@@ -95,7 +95,7 @@ def run_checks(
         findings.file = path.name
         before = _files(package.root)
         with surroundings(package, say, device=number):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpk-check-")))
+            folder = stack.enter_context(scratch_folder())
             _Checks(package, findings, folder, raster, arguments, number, blocks).run()
         changed = sorted(_files(package.root) ^ before)
         if changed:

@@ -242,9 +242,9 @@ def test_bomb_that_lies_about_its_size_writes_no_more_than_announced(
         ).build()
     )
     monkeypatch.setattr(
-        "dlpk.package.open.remove_folder",
+        "builder.scratch.remove_folder",
         lambda folder: written.extend(
-            path.stat().st_size for path in folder.rglob("*") if path.is_file()
+            path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()
         ),
     )
     refusal(hostile, "holds more")
@@ -284,7 +284,8 @@ def test_link_waiting_at_the_target_is_not_followed(hostile: Path) -> None:
     elsewhere = hostile.parents[1] / "elsewhere"
     elsewhere.mkdir()
     (hostile.parent / "workspace" / "Model.dlpk").symlink_to(elsewhere)
-    refusal(hostile, "there already")
+    with open_package(hostile, workspace=hostile.parent / "workspace"):
+        assert not list(elsewhere.iterdir())
     assert not list(elsewhere.iterdir())
 
 
@@ -294,7 +295,7 @@ def test_package_names_cannot_lead_out_of_the_workspace(hostile: Path) -> None:
     workspace = hostile.parent / "workspace"
     with watched(workspace) as watch, open_package(strange, workspace=workspace) as package_:
         assert package_.root is not None
-        assert package_.root.parent == workspace
+        assert package_.root.parents[1] == workspace
     assert not watch.outside
     assert not list(workspace.iterdir())
 

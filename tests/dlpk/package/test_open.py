@@ -34,7 +34,9 @@ def test_package_is_unpacked_as_arcgis_does_and_removed(tmp_path: Path, method: 
         assert package.kind == "dlpk"
         assert package.source == str(path)
         assert package.name == "Lakes and rivers"
-        assert package.root == workspace / "Lakes and rivers.dlpk"
+        assert package.root is not None
+        assert package.root.name == "Lakes and rivers.dlpk"
+        assert package.root.parents[1] == workspace
         assert package.emd_path == package.root / "Model.emd"
         assert package.emd_text == EMD
         assert package.emd == json.loads(EMD)
