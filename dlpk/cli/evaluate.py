@@ -69,12 +69,16 @@ def evaluate(
     or polygons, in any coordinate system and cell size. Pixels without data in either do not
     count.
     """
+    from builder.target import check_targets
+
     from ..evaluation.files import check_report, write_report
     from ..evaluation.rasters import Options, evaluate_raster
     from ..evaluation.report_text import to_text
+    from ..raster.files import files_of
 
     for report in reports:
         check_report(report)
+    check_targets(reports, files_of([prediction, truth]))
     result = evaluate_raster(
         prediction,
         truth,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
+
+from builder.target import replacing
 
 from ..errors import OutputError
 from .report_html import to_html
@@ -39,11 +40,6 @@ def write_report(result: Evaluation, out: str | Path) -> Path:
     """
     path = check_report(out)
     text = FORMS[path.suffix](result)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            written = Path(folder) / path.name
-            written.write_text(text, encoding="utf-8")
-            written.replace(path)
-    except OSError as error:
-        raise OutputError(f"the report {out} cannot be written: {error}") from error
+    with replacing(path) as written:
+        written.write_text(text, encoding="utf-8")
     return path

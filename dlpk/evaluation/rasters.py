@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 from tqdm import tqdm
+
+from builder.scratch import scratch_folder
 
 from ..errors import TruthError
 from ..raster.gdal_config import block_cache
@@ -113,8 +114,7 @@ def evaluate_raster(
     side = chosen.block or max(
         LEAST_SIDE, math.ceil(math.sqrt(grid.width * grid.height / MOST_BLOCKS) / 256) * 256
     )
-    with block_cache(), tempfile.TemporaryDirectory(prefix="dlpk-evaluate-") as name:
-        folder = Path(name)
+    with block_cache(), scratch_folder() as folder:
         is_probability = predicted.GetRasterBand(1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64)
         names, ours, theirs = _classes(prediction, predicted, truth, labels, chosen)
         if len(names) > MOST_CLASSES:

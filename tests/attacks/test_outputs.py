@@ -135,6 +135,12 @@ def test_calibrate(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert READ in capsys.readouterr().err
 
 
+def test_evaluate(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.link("g.tif", "truth.json")
+    assert main(["evaluate", "g.tif", "truth.json", "--report", "truth.json"]) == 1
+    assert READ in capsys.readouterr().err
+
+
 def test_build(place: Path) -> None:
     Path("weights").mkdir()
     Path("weights/model.safetensors").write_text("weights")

@@ -114,7 +114,7 @@ def test_arrays_are_kept(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "a" / "b" / "result.json").read_text())
     assert told == result.to_dict()
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="cannot be kept"):
+    with pytest.raises(OutputError, match="is no folder"):
         golden_test(package, keep=tmp_path / "file", device="cpu")
 
 
