@@ -16,12 +16,13 @@ from ..errors import BuiltInFunctionError, PackageError
 from ..findings import Collector, halves
 from ..package.folder import walk
 from ..package.open import Package, resolve
-from . import pickles as check_pickle
-from .opcodes import LEGACY
+from .contents import PICKLES, Content, Judge
 
-__all__ = ["RULES", "check_weights"]
+__all__ = ["RULES", "check_weights", "refused_by_weights_only"]
 
 _E, _W = Severity.ERROR, Severity.WARNING
+_PICKLE = "Python: documentation of pickle, Warning"
+_TORCH = "torch.load; weights_only is its default from torch 2.6 on, in ArcGIS Pro 3.7"
 _DOCS = "Esri/raster-deep-learning: writing_model_definition, ModelFile"
 
 RULES: dict[str, Rule] = {
@@ -35,29 +36,47 @@ RULES: dict[str, Rule] = {
         _W, "The weights are not in the package: other machines do not have them.", _DOCS
     ),
     "weights/unknown-format": Rule(
-        _W, "The content is not what the file's name promises.", "the formats' first bytes"
+        _W,
+        "The content is not what the name promises: nobody can judge it.",
+        "the formats' headers",
     ),
     "weights/other-network": Rule(
         _E, "The tensors are not those that the settings describe.", "package format 1"
     ),
-    **check_pickle.RULES,
+    "weights/pickle-runs-code": Rule(
+        _E,
+        "Whoever loads the weights runs what the pickle names. Only what tensors need, and values"
+        " beside them, is let through; other classes may be honest, but nobody can tell.",
+        _PICKLE,
+    ),
+    "weights/pickle-hidden-name": Rule(
+        _E, "The pickle works out what it runs, as no honest program writes it.", _PICKLE
+    ),
+    "weights/pickle-classes": Rule(
+        _W,
+        "Parts of torch.nn were saved whole: harmless, but tied to a version of torch, and newer"
+        " torch refuses to load them.",
+        _TORCH,
+    ),
+    "weights/torchscript-files": Rule(
+        _E,
+        "TorchScript that reads or writes files, or calls libraries, does so at loading.",
+        _TORCH,
+    ),
+    "weights/keras-lambda": Rule(
+        _E, "A Lambda layer is Python code, run at loading.", "Keras: documentation of Lambda"
+    ),
+    "weights/damaged": Rule(
+        _E, "The file breaks off or is none of its kind; up to there it may have run.", "its format"
+    ),
+    "weights/not-read": Rule(
+        _E, "What is not read may run anything.", "this project's choice, for hostile files"
+    ),
 }
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z]:|[\\/]")
-_PICKLES: Final = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".joblib")
-_SUFFIXES: Final = (*_PICKLES, ".bin", ".safetensors", ".model", ".weights", ".npy", ".npz")
+_SUFFIXES: Final = (*PICKLES, ".bin", ".safetensors", ".model", ".weights", ".npy", ".npz")
 _REMEDY: Final = "Copy the file again, or save the weights anew."
-_COMPRESSED: Final = (
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ",
-    b"x\x9c",
-    b"x\x01",
-    b"x\xda",
-    b"\x28\xb5\x2f",
-)
-# Formats that hold data only, by their first bytes.
-_PLAIN: Final = (b"\x89HDF", b"\x93NUMPY", b"GGUF", b"GGML", b"\x08")
 _NOT_WEIGHTS: Final = (
     (b"version https://git-lfs", "a Git LFS pointer: run 'git lfs pull' before packing"),
     (b"<!DOCTYPE", "a web page: the download went wrong"),
@@ -79,7 +98,7 @@ def check_weights(package: Package) -> Report:
     if package.root is not None:
         for name, path in _files(package, named):
             try:
-                _check_file(package, path, name, path.resolve() in named, findings)
+                _check_file(package, path, name, path in named, findings)
             except OSError as error:
                 findings.add(
                     "weights/not-read",
@@ -140,70 +159,66 @@ def _report_missing(
 
 
 def _files(package: Package, named: set[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of what may be weights; names are relative to the package.
+    """Yield name and path of every file; names are relative to the package.
 
     Beside a single .emd file there may be anything: then only what it names counts.
     """
     assert package.root is not None
-    for name, status in walk(package.root):
-        path = package.root / name
-        if not stat.S_ISREG(status.st_mode):
-            continue
-        likely = package.kind != "emd" and name.lower().endswith(_SUFFIXES)
-        if likely or path.resolve() in named:
+    root = package.root.resolve()
+    paths = {path: path.relative_to(root).as_posix() for path in named if path.is_relative_to(root)}
+    if package.kind != "emd":
+        paths.update({(root / name): name for name, _ in walk(root)})
+    for path, name in paths.items():
+        if stat.S_ISREG(path.lstat().st_mode):
             yield name, path
 
 
-def _check_file(package: Package, path: Path, name: str, named: bool, findings: Collector) -> None:
-    with path.open("rb") as file:
+def _check_file(
+    package: Package, path: Path, name: str, named: bool, findings: Collector
+) -> set[str]:
+    """Judge one file; return what ``torch.load(weights_only=True)`` would refuse of it."""
+    size, suffix = path.stat().st_size, path.suffix.lower()
+    with path.open("rb", buffering=0) as file:
         start = file.read(64)
-    suffix = path.suffix.lower()
-    if not start:
-        findings.add("weights/damaged", "the file is empty", _REMEDY, name)
-        return
-    for magic, what in _NOT_WEIGHTS:
-        if start.startswith(magic):
-            findings.add("weights/damaged", f"the file is {what}", _REMEDY, name)
-            return
-    if suffix == ".safetensors":
-        _check_safetensors(package, path, name, named, findings)
-    elif start[:4] == b"PK\x03\x04":
-        check_pickle.check_torch_zip(path, name, findings)
-    elif start.startswith(b"\x93NUMPY"):
-        with path.open("rb") as file:
-            check_pickle.check_array(file, 0, path.stat().st_size, name, findings)
-    elif start[0] == 0x80 and len(start) > 1 and start[1] <= 5:
-        certain = suffix in _PICKLES or start.startswith(LEGACY)
-        check_pickle.check_pickle(path, name, findings, named=certain)
-    elif suffix in _PICKLES and not start.startswith(_PLAIN) and start[4:8] != b"TFL3":
-        _check_old(path, name, start, findings)
+        wrong = next((what for magic, what in _NOT_WEIGHTS if start.startswith(magic)), "")
+        if (named or suffix in _SUFFIXES) and (wrong or not size):
+            findings.add("weights/damaged", f"the file is {wrong or 'empty'}", _REMEDY, name)
+            return set()
+        if suffix == ".safetensors":
+            _check_safetensors(package, path, name, named, findings)
+        judge = Judge(findings)
+        content = Content(file, 0, size, name, pickled=suffix in PICKLES)
+        if not judge.judge(content) and (named or suffix in PICKLES):
+            findings.add(
+                "weights/unknown-format",
+                "the file is in none of the formats known here, so its weights could not be judged",
+                "Check that it is whole, and give it the ending of what it is.",
+                name,
+            )
+        return judge.beyond_tensors
 
 
-def _check_old(path: Path, name: str, start: bytes, findings: Collector) -> None:
-    """Judge a file that should be a pickle and does not begin like one of today."""
-    if start.startswith(_COMPRESSED):
-        findings.add(
-            "weights/not-read",
-            "the file is compressed and not looked into",
-            "Save the weights uncompressed, or as safetensors.",
-            name,
-        )
-        return
-    trial = Collector(RULES)
-    check_pickle.check_pickle(path, name, trial, named=True)
-    if not trial.broke("weights/damaged"):  # protocol 0 or 1
-        for finding in trial.report():
-            findings.note(finding)
-        return
-    for finding in trial.report():
-        if finding.rule != "weights/damaged":
-            findings.note(finding)
-    findings.add(
-        "weights/unknown-format",
-        f"the file ends in {path.suffix} and is neither a zip of torch nor a pickle",
-        "Copy the file again if it is one, or give it the ending of what it is.",
-        name,
-    )
+def refused_by_weights_only(package: Package) -> list[str]:
+    """Return what ``torch.load`` refuses, from torch 2.6 on, of the files that ModelFile names.
+
+    Parameters
+    ----------
+    package : Package
+        An open package.
+
+    Returns
+    -------
+    list of str
+        Dotted names of classes and functions; empty if ``weights_only=True``, which is the default
+        then, loads them.
+    """
+    unheard = Collector(RULES)
+    named = {path.resolve() for path in _named(package, unheard)} if package.root else set()
+    names: set[str] = set()
+    for name, path in _files(package, named):
+        if path.resolve() in named:
+            names |= _check_file(package, path, name, True, unheard)
+    return sorted(names)
 
 
 def _check_safetensors(

@@ -1,341 +1,476 @@
-"""Judging weights that are pickles by the functions and classes that loading would fetch.
+"""What pickles would do, read opcode by opcode and never run, in bounded time and memory.
 
-Loading a pickle may run anything. Nothing is loaded here: the opcodes are read, and what they
-fetch is compared with what the weights of a network need.
+A pickle is a program for a machine with a stack and a memo; `pickletools` documents every opcode.
+Here the machine is played with names only: enough to tell what the program would fetch and call.
+Everything goes on for at least as long as it would in the real machine: numbers and texts that do
+not matter are not parsed, for a reader that is stricter than Python can be made to stop before the
+payload (`pickletools.genops` refuses ``I0x10``, Python runs it).
+
+What may be fetched is in `allowed.json`; whatever is not there is reported.
 """
 
 from __future__ import annotations
 
-from io import BytesIO
+import codecs
+import json
+import pickletools
+import re
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple, Union
 
-from schemas.emd.rules import Rule
-from schemas.findings import Severity
+__all__ = ["ALLOWED", "Fetched", "Program", "Text", "read_pickle"]
 
-from ..findings import Collector
-from ..package.names import plural
-from ..package.rules import collector as container_findings
-from ..package.zip_data import STORED, EntryError, unpack
-from ..package.zip_reader import ENCRYPTED, Entry, read_directory
-from .opcodes import Global, Pickles, Window, read_pickles
+ALLOWED: Final[dict[str, str]] = {
+    f"{module}.{name}": kind
+    for kind, modules in json.loads(Path(__file__).with_name("allowed.json").read_bytes()).items()
+    for module, names in modules.items()
+    for name in names.split()
+}
+"""Dotted name to kind: ``tensors``, which ``torch.load(weights_only=True)`` takes, too; ``values``
+beside them; ``objects``, harmless parts of whole networks."""
 
-__all__ = ["RULES", "check_array", "check_pickle", "check_torch_zip", "dangerous", "harmless"]
+MAX_LINE: Final = 1 << 20
+"""Longest argument in bytes that ends with its line."""
+MAX_TEXT: Final = 64 * 1024 * 1024
+"""Longest text in bytes that is decoded to look into what it encodes."""
+_MAX_NAME: Final = 128
+"""Longer texts are no allowed names and stay in the file."""
 
-_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
-_PICKLE = "Python: documentation of pickle, Warning"
-_TORCH = "torch.load; weights_only is its default from torch 2.6 on, in ArcGIS Pro 3.7"
-
-RULES: dict[str, Rule] = {
-    "weights/pickle-runs-code": Rule(
-        _E, "Whoever loads the weights runs what is in them, with the rights of the user.", _PICKLE
-    ),
-    "weights/pickle-hidden-name": Rule(
-        _E, "The pickle works out what it fetches, as no honest program writes it.", _PICKLE
-    ),
-    "weights/pickle-classes": Rule(
-        _W,
-        "Whole objects were saved: their classes must be importable, in the same version, and"
-        " newer torch refuses to load them.",
-        _TORCH,
-    ),
-    "weights/damaged": Rule(_E, "The file breaks off or is none of its kind.", "its format"),
-    "weights/not-read": Rule(
-        _N, "The file is beyond what is looked into.", "this project's choice, for hostile files"
-    ),
+_LOADER: Final = "torch.storage._load_from_bytes"
+_ENCODE: Final = "_codecs.encode"
+_NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_KNOWN: Final = sys.stdlib_module_names | {"__builtin__", "copy_reg", "joblib", "numpy", "torch"}
+_TEXTS: Final = {
+    "STRING": "escaped",
+    "UNICODE": "raw-unicode-escape",
+    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), "latin-1"),
+    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), "utf-8"),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), "bytes"),
+}
+_LENGTHS: Final = {
+    pickletools.TAKEN_FROM_ARGUMENT1: (1, False),
+    pickletools.TAKEN_FROM_ARGUMENT4: (4, True),
+    pickletools.TAKEN_FROM_ARGUMENT4U: (4, False),
+    pickletools.TAKEN_FROM_ARGUMENT8U: (8, False),
 }
 
-MAX_IN_MEMORY: Final = 64 * 1024 * 1024
-"""Largest compressed pickle of a zip in bytes, unpacked, that is looked into."""
-MAX_HEADER: Final = 1 << 16
-"""So many bytes of the description of an array are read, not more."""
-_SHOWN: Final = 6
+
+class Fetched(NamedTuple):
+    """A function or class that a pickle fetches, and the byte at which it does, from 0."""
+
+    module: str
+    name: str
+    offset: int
+
+    def __str__(self) -> str:
+        """Return the dotted name."""
+        return f"{self.module}.{self.name}"
+
+    @property
+    def importable(self) -> bool:
+        """Whether the module's name is one that Python has or could have."""
+        return _NAME.fullmatch(self.module) is not None
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+class Text(NamedTuple):
+    """A text or bytes on the stack: where they stand in the file, and short ones themselves."""
+
+    coding: str
+    start: int
+    size: int
+    data: bytes | None
+
+    def decoded(self, data: bytes) -> str | None:
+        """Return the text as the unpickler would make it of the bytes."""
+        try:
+            if self.coding == "utf-8":
+                return data.decode("utf-8", "surrogatepass")
+            if self.coding == "escaped":
+                return codecs.escape_decode(data.strip()[1:-1])[0].decode("latin-1")  # type: ignore
+            return None if self.coding == "bytes" else data.decode(self.coding)
+        except ValueError:
+            return None
 
 
-def _in(modules: str, names: str) -> frozenset[str]:
-    """Return the dotted names of all `names` in all `modules`."""
-    return frozenset(f"{module}.{name}" for module in modules.split() for name in names.split())
+class _Encoded(NamedTuple):
+    """Bytes that are made from a text, as Python writes them up to protocol 2."""
+
+    text: Text
 
 
-_TORCH_TYPES: Final = (
-    "Float Double Half BFloat16 Byte Char Short Int Long Bool ComplexFloat ComplexDouble QInt8"
-    " QUInt8 QInt32 QUInt4x2 QUInt2x4"
-)
-_HARMLESS: Final = (
-    _in("collections", "OrderedDict defaultdict Counter deque")
-    | _in(
-        "torch._utils",
-        "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter"
-        " _rebuild_parameter_with_state _rebuild_qtensor _rebuild_sparse_tensor"
-        " _rebuild_meta_tensor_no_storage _rebuild_device_tensor_from_numpy",
-    )
-    | _in("torch torch.cuda", " ".join(f"{name}Storage" for name in _TORCH_TYPES.split()))
-    | _in("torch torch.cuda", " ".join(f"{name}Tensor" for name in _TORCH_TYPES.split()))
-    | _in(
-        "torch",
-        "Tensor Size device float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 bool"
-        " complex64 complex128 quint8 qint8 qint32 float half double int long short"
-        " contiguous_format channels_last strided preserve_format",
-    )
-    | _in("torch.nn.parameter", "Parameter Buffer")
-    # _load_from_bytes reads another pickle, which is looked into as well.
-    | _in("torch.storage", "UntypedStorage TypedStorage _load_from_bytes")
-    | _in(
-        "torch.jit._pickle",
-        "build_intlist build_tensorlist build_doublelist build_boollist build_tensor_from_id"
-        " restore_type_tag",
-    )
-    | _in("numpy.core.multiarray numpy._core.multiarray", "_reconstruct scalar")
-    | _in("numpy.core.numeric numpy._core.numeric", "_frombuffer")
-    | _in(
-        "numpy",
-        "ndarray dtype float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64"
-        " bool_ str_ bytes_ complex64 complex128",
-    )
-    | _in("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor")
-    | _in("copyreg copy_reg", "_reconstructor")
-    | _in(
-        "builtins __builtin__",
-        "object set frozenset dict list tuple int float complex str bytes bytearray bool slice"
-        " range unicode long",
-    )
-    | _in("datetime", "datetime date timedelta timezone")
-    | _words(
-        "torch._tensor._rebuild_from_type_v2 torch.serialization._get_layout _codecs.encode"
-        " argparse.Namespace types.SimpleNamespace fractions.Fraction decimal.Decimal uuid.UUID"
-    )
-)
-"""What the weights of a network need, and values beside them; none of it does anything."""
-
-_DANGEROUS_MODULES: Final = _words(
-    "os posix nt posixpath ntpath subprocess _posixsubprocess sys pty socket _socket runpy"
-    " importlib _frozen_importlib imp pkgutil zipimport ctypes _ctypes cffi code codeop pdb bdb"
-    " timeit profile cProfile trace doctest shutil webbrowser urllib urllib2 http httplib ftplib"
-    " smtplib telnetlib poplib imaplib xmlrpc requests pip setuptools venv ensurepip commands"
-    " popen2 platform asyncio pickle _pickle cPickle marshal antigravity winreg _winreg msvcrt"
-    " win32api win32com paramiko fabric IPython pexpect plumbum"
-)
-_DANGEROUS: Final = _in(
-    "builtins __builtin__",
-    "eval exec execfile compile __import__ open input breakpoint globals locals vars setattr"
-    " delattr apply file reload exit quit help",
-) | _words(
-    "torch.load torch.serialization.load torch.jit.load torch.utils.model_zoo.load_url numpy.load"
-    " numpy.testing._private.utils.runstring numpy.testing.utils.runstring"
-    " numpy.ctypeslib.load_library joblib.load dill.load dill.loads cloudpickle.load"
-    " cloudpickle.loads pandas.read_pickle types.FunctionType types.CodeType yaml.load"
-    " yaml.unsafe_load"
-)
-_DANGEROUS_STARTS: Final = (
-    "torch.hub.",
-    "torch.package.",
-    "torch.utils.cpp_extension.",
-    "torch.distributed.rpc",
-    "numpy.f2py",
-    "numpy.distutils",
-)
-LEADS_OUT: Final = _words(
-    "__globals__ __builtins__ __subclasses__ __import__ __getattribute__ __class__ __code__"
-    " __loader__"
-)
-"""Names that lead from any object to everything else."""
-_ASKS: Final = _in("builtins __builtin__", "getattr") | _in(
-    "operator", "attrgetter methodcaller itemgetter"
-)
+_Value = Union[Fetched, Text, _Encoded, "tuple[object, ...]", None]
 
 
-def harmless(item: Global) -> bool:
-    """Tell whether the weights of any network may fetch this."""
-    return str(item) in _HARMLESS or item.module.startswith("__torch__")
+class _Broken(Exception):
+    """The unpickler would stop here, with an error."""
 
 
-def dangerous(item: Global) -> bool:
-    """Tell whether this runs programs, reads or writes files, or uses the network."""
-    full = str(item)
-    if full in _HARMLESS:
-        return False
-    if full in _DANGEROUS or item.module.partition(".")[0] in _DANGEROUS_MODULES:
-        return True
-    if full.startswith(_DANGEROUS_STARTS):
-        return True
-    parts = item.name.split(".")
-    # From protocol 4 on a name may lead through attributes: collections, abc.sys.modules.
-    return any(part in LEADS_OUT for part in parts) or any(
-        part in _DANGEROUS_MODULES for part in parts[:-1]
-    )
-
-
-def check_pickle(path: Path, name: str, findings: Collector, *, named: bool = True) -> None:
-    """Judge a file that is a pickle, or several.
+@dataclass
+class Program:
+    """What one pickle would do.
 
     Parameters
     ----------
-    path, name : Path, str
-        The file, and its name in reports.
-    findings : Collector
-        Takes the findings.
-    named : bool
-        Whether the file certainly is one: then a broken one is reported.
+    fetched : list of Fetched
+        What it fetches, in this order.
+    hidden : list of (int, str)
+        Byte and description of what cannot be told by reading.
+    loads : list of bytes or Text
+        What it hands to torch as another file; a `Text` stands in the file as it is.
+    calls : int
+        How often it calls something.
+    end : int
+        Byte behind the pickle, or where it breaks.
+    problem : str
+        Why it was not read to its end; empty if it was.
+    opcodes : int
+        How many were read.
+    exhausted : bool
+        Whether more opcodes follow than may be read.
     """
-    with path.open("rb") as file:
-        read = read_pickles(Window(file, 0, path.stat().st_size))
-    judge(read, name, findings, broken=named)
+
+    fetched: list[Fetched] = field(default_factory=list)
+    hidden: list[tuple[int, str]] = field(default_factory=list)
+    loads: list[bytes | Text] = field(default_factory=list)
+    calls: int = 0
+    end: int = 0
+    problem: str = ""
+    opcodes: int = 0
+    exhausted: bool = False
+
+    @property
+    def plausible(self) -> bool:
+        """Whether something that does not announce itself as a pickle would act like one."""
+        return any(
+            item.importable and (self.calls or item.module.partition(".")[0] in _KNOWN)
+            for item in self.fetched
+        )
 
 
-def check_array(file: BinaryIO, start: int, size: int, name: str, findings: Collector) -> None:
-    """Judge a file of numpy, which holds a pickle where its elements are objects.
+def read_pickle(file: BinaryIO, start: int, size: int, limit: int) -> Program:
+    """Read one pickle.
 
     Parameters
     ----------
     file : binary file
-        Open for reading.
+        Buffered, able to seek.
     start, size : int
-        First byte of the array's file in it, and number of bytes.
-    name : str
-        Its name in reports.
-    findings : Collector
-        Takes the findings.
+        First byte of the pickle, and bytes of the file.
+    limit : int
+        Most opcodes to read.
+
+    Returns
+    -------
+    Program
+        Never raises for what is in the file.
     """
+    machine = _Machine(file, start, size)
     file.seek(start)
-    head = file.read(min(size, 12))
-    if head[:6] != b"\x93NUMPY" or len(head) < 12:
-        return
-    length = 2 if head[6] == 1 else 4
-    begin = 8 + length + int.from_bytes(head[8 : 8 + length], "little")
-    header = file.read(min(begin, MAX_HEADER))
-    if b"|O" in header and begin < size:
-        read = read_pickles(Window(file, start + begin, size - begin))
-        judge(read, name, findings, broken=True)
-
-
-def judge(read: Pickles, name: str, findings: Collector, *, broken: bool) -> None:
-    """Turn what was read of a file into findings."""
-    bad = [item for item in read.globals if dangerous(item)]
-    if read.texts & LEADS_OUT:  # attributes of an object, one by one
-        bad += [item for item in read.globals if str(item) in _ASKS]
-    hidden = [item for item in read.globals if item.module == "?"]
-    unknown = [
-        item
-        for item in read.globals
-        if not harmless(item) and item not in bad and item.module != "?"
-    ]
-    if bad:
-        findings.add(
-            "weights/pickle-runs-code",
-            f"loading the file fetches {_listed(bad)} (byte {bad[0].offset}), which weights never"
-            " need",
-            "Do not load it. Get the weights from their source again, as safetensors if possible.",
-            name,
-        )
-    if hidden:
-        findings.add(
-            "weights/pickle-hidden-name",
-            f"byte {hidden[0].offset} of the pickle fetches something whose name is worked out"
-            " while it is loaded",
-            "Do not load it. Get the weights from their source again, as safetensors if possible.",
-            name,
-        )
-    if unknown:
-        findings.add(
-            "weights/pickle-classes",
-            f"the file holds whole objects, not only tensors: loading it needs {_listed(unknown)}",
-            "Save the tensors alone: torch.save(model.state_dict(), path), or safetensors.",
-            name,
-        )
-    if not read.complete:
-        findings.add(
-            "weights/not-read",
-            "the pickle is longer than what is looked into; nothing is known of its rest",
-            "Save the weights as safetensors.",
-            name,
-        )
-    elif read.problem and broken and not _continues(read):
-        findings.add(
-            "weights/damaged",
-            f"the pickle cannot be read: {read.problem}",
-            "Copy the file again, or save the weights anew.",
-            name,
-        )
-
-
-def _continues(read: Pickles) -> bool:
-    """Whether joblib wrote it: it puts raw arrays between the opcodes."""
-    return any(item.module.startswith("joblib.") for item in read.globals)
-
-
-def _listed(items: list[Global]) -> str:
-    names = list(dict.fromkeys(str(item) for item in items))
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
-def check_torch_zip(path: Path, name: str, findings: Collector) -> None:
-    """Judge a zip as torch.save (from 1.6 on) and torch.jit.save write it.
-
-    Parameters
-    ----------
-    path, name : Path, str
-        The file, and its name in reports.
-    findings : Collector
-        Takes the findings.
-    """
-    faults = container_findings(path.name)
-    with path.open("rb") as file:
-        entries = read_directory(file, faults)
-        if entries is None:
-            reason = next((finding.message for finding in faults.report()), "it has no directory")
-            findings.add(
-                "weights/damaged",
-                f"the zip cannot be read: {reason}",
-                "Copy the file again, or save the weights anew.",
-                name,
-            )
-            return
-        for entry in entries:
-            if entry.is_folder or entry.data_offset < 0:
-                continue
-            if entry.method == STORED and entry.name.endswith(".npy"):
-                check_array(file, entry.data_offset, entry.packed, f"{name}/{entry.path}", findings)
-            elif entry.name.endswith((".pkl", ".pickle")) or _begins_like_pickle(file, entry):
-                _check_entry(file, entry, name, findings)
-
-
-def _begins_like_pickle(file: BinaryIO, entry: Entry) -> bool:
-    # Tensors have numbers for names in a folder `data`: what is in them is no matter.
-    if entry.method != STORED or "/data/" in "/" + entry.name or entry.size < 4:
-        return False
-    file.seek(entry.data_offset)
-    start = file.read(2)
-    return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
-
-
-def _check_entry(file: BinaryIO, entry: Entry, name: str, findings: Collector) -> None:
-    place = f"{name}/{entry.path}"
-    if entry.flags & ENCRYPTED or (entry.method != STORED and entry.size > MAX_IN_MEMORY):
-        findings.add(
-            "weights/not-read",
-            f"{entry.path} in it ({plural(entry.size, 'byte')}) is not looked into",
-            "Save the weights as safetensors.",
-            name,
-        )
-        return
-    if entry.method == STORED:
-        judge(
-            read_pickles(Window(file, entry.data_offset, entry.packed)),
-            place,
-            findings,
-            broken=True,
-        )
-        return
     try:
-        data = b"".join(unpack(file, entry))
-    except EntryError as error:
-        findings.add(
-            "weights/damaged", error.what, "Copy the file again, or save the weights anew.", place
-        )
-        return
-    judge(read_pickles(Window(BytesIO(data), 0, len(data))), place, findings, broken=True)
+        machine.run(limit)
+    except _Broken as error:
+        machine.program.problem = str(error)
+    machine.program.end = machine._at
+    return machine.program
+
+
+class _Machine:
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self.program = Program()
+        self._file = file
+        self._size = size
+        self._at = start
+        self._stack: list[_Value] = []
+        self._below: list[list[_Value]] = []  # a stack per mark
+        self._memo: dict[int, _Value] = {}
+
+    def run(self, limit: int) -> None:
+        program, read = self.program, self._file.read
+        while True:
+            if program.opcodes >= limit:
+                program.exhausted = True
+                raise _Broken(f"more than {limit:,} opcodes are left")
+            program.opcodes += 1
+            opcode = _OPCODES.get(read(1))
+            if opcode is None:
+                whole = self._at < self._size
+                raise _Broken(f"byte {self._at} is no opcode" if whole else "it breaks off")
+            self._at += 1
+            name, kind, pops, mark, pushes = opcode
+            argument = self._argument(name, kind) if kind is not None else None
+            if name in _STEPS:
+                _STEPS[name](self, argument)
+            elif name == "STOP":
+                self._pop(1)
+                return
+            else:
+                if mark:
+                    self._to_mark()
+                if pops:
+                    self._pop(pops)
+                if pushes:
+                    self._stack.append(argument if isinstance(argument, Text) else None)
+
+    def _argument(self, name: str, kind: int) -> object:
+        """Read an opcode's argument: a `Text`, bytes or two lines; None if it does not matter."""
+        if kind == pickletools.UP_TO_NEWLINE:
+            start, line = self._at, self._line()
+            if name in ("GLOBAL", "INST"):
+                return line, self._line()
+            return Text(_TEXTS[name], start, len(line), line) if name in _TEXTS else line
+        if kind >= 0:
+            return self._read(kind)
+        width, signed = _LENGTHS[kind]
+        length = int.from_bytes(self._read(width), "little", signed=signed)
+        start = self._at
+        if length < 0 or start + length > self._size:
+            raise _Broken("it breaks off")
+        data = None
+        if length > _MAX_NAME:
+            self._at = self._file.seek(start + length)
+        else:
+            data = self._read(length)
+        return Text(_TEXTS[name], start, length, data) if name in _TEXTS else None
+
+    def _read(self, count: int) -> bytes:
+        data = self._file.read(count)
+        self._at += len(data)
+        if len(data) < count:
+            raise _Broken("it breaks off")
+        return data
+
+    def _line(self) -> bytes:
+        line = self._file.readline(MAX_LINE)
+        self._at += len(line)
+        if not line:
+            raise _Broken("it breaks off")
+        if len(line) == MAX_LINE:
+            self._hide("a line that is too long")
+            raise _Broken("a line is too long")
+        return line[:-1]  # without a line feed at its end, too, as Python's own reader does
+
+    def _hide(self, what: str) -> None:
+        self.program.hidden.append((self._at - 1, what))
+
+    def _fetch(self, module: str | None, name: str | None) -> None:
+        if module is None or name is None:
+            self._hide("a name that is worked out while it is loaded")
+            self._stack.append(None)
+            return
+        item = Fetched(module, name, self._at - 1)
+        self.program.fetched.append(item)
+        self._stack.append(item)
+
+    # --- stack ------------------------------------------------------------------------------
+
+    def _pop(self, count: int) -> list[_Value]:
+        if len(self._stack) < count:
+            raise _Broken("its stack runs empty")
+        values = self._stack[-count:]
+        del self._stack[-count:]
+        self._handed_on(values)
+        return values
+
+    def _to_mark(self) -> list[_Value]:
+        if not self._below:
+            raise _Broken("a mark is missing")
+        values, self._stack = self._stack, self._below.pop()
+        self._handed_on(values)
+        return values
+
+    def _handed_on(self, values: list[_Value]) -> None:
+        for value in values:
+            if isinstance(value, Fetched) and str(value) == _LOADER:
+                self._hide(f"{_LOADER}, which something else calls")
+
+    def _callee(self, value: _Value, values: list[_Value]) -> str:
+        """Note that `value` is called; return its name."""
+        self.program.calls += 1
+        self._handed_on(values)
+        if not isinstance(value, Fetched):
+            self._hide("a function that is worked out while it is loaded, and called")
+        return str(value)
+
+    def _top(self) -> _Value:
+        if not self._stack:
+            raise _Broken("its stack runs empty")
+        return self._stack[-1]
+
+    # --- opcodes ----------------------------------------------------------------------------
+
+    def proto(self, argument: bytes) -> None:
+        if argument[0] > 5:
+            raise _Broken(f"its protocol {argument[0]} is unknown")
+
+    def mark(self, _: object) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
+    def pop(self, _: object) -> None:
+        if self._stack:
+            self._stack.pop()
+        else:
+            self._to_mark()
+
+    def pop_mark(self, _: object) -> None:
+        if not self._below:
+            raise _Broken("a mark is missing")
+        self._stack = self._below.pop()
+
+    def dup(self, _: object) -> None:
+        self._stack.append(self._top())
+
+    def get(self, argument: bytes) -> None:
+        index = self._index(argument)
+        if index not in self._memo:
+            raise _Broken("it asks for what it has not kept")
+        self._stack.append(self._memo[index])
+
+    def put(self, argument: bytes) -> None:
+        self._memo[self._index(argument)] = self._top()
+
+    def memoize(self, _: object) -> None:
+        self._memo[len(self._memo)] = self._top()
+
+    def _index(self, argument: bytes) -> int:
+        digits = argument.partition(b"\0")[0]  # where the text ends for C
+        try:
+            index = int(digits)
+        except ValueError:
+            if len(digits) > _MAX_NAME:
+                self._hide("a number that is too long")
+            raise _Broken("a number is none") from None
+        if index < 0:
+            raise _Broken("a number is none")
+        return index
+
+    def binary_get(self, argument: bytes) -> None:
+        self.get(str(int.from_bytes(argument, "little")).encode())
+
+    def binary_put(self, argument: bytes) -> None:
+        self._memo[int.from_bytes(argument, "little")] = self._top()
+
+    def fetch(self, argument: tuple[bytes, bytes]) -> None:
+        try:
+            self._fetch(argument[0].decode("utf-8"), argument[1].decode("utf-8"))
+        except UnicodeDecodeError:
+            raise _Broken("a name is no text") from None
+
+    def stack_fetch(self, _: object) -> None:
+        names = [
+            value.decoded(value.data)
+            if isinstance(value, Text) and value.data is not None
+            else None
+            for value in self._pop(2)
+        ]
+        self._fetch(*names)
+
+    def extension(self, _: object) -> None:
+        self._hide("an extension code, whose meaning is nowhere in the file")
+        self._stack.append(None)
+
+    def instance(self, argument: tuple[bytes, bytes]) -> None:
+        self._to_mark()
+        self.fetch(argument)
+        self._callee(self._stack.pop(), [])
+        self._stack.append(None)
+
+    def object(self, _: object) -> None:
+        values = self._to_mark()
+        if not values:
+            raise _Broken("its stack runs empty")
+        self._callee(values[0], [])
+        self._stack.append(None)
+
+    def new_object(self, _: object, arguments: int = 1) -> None:
+        self._callee(self._pop(1 + arguments)[0], [])
+        self._stack.append(None)
+
+    def new_object_with_names(self, _: object) -> None:
+        self.new_object(_, 2)
+
+    def reduce(self, _: object) -> None:
+        if len(self._stack) < 2:
+            raise _Broken("its stack runs empty")
+        arguments, function = self._stack.pop(), self._stack.pop()
+        name = self._callee(function, [arguments])
+        given = arguments if isinstance(arguments, tuple) else ()
+        made = None
+        if name == _ENCODE and len(given) == 2 and isinstance(given[0], Text):
+            coding = given[1]
+            if isinstance(coding, Text) and coding.data in (b"latin1", b"latin-1", b"iso-8859-1"):
+                made = _Encoded(given[0])
+        elif name == _LOADER:
+            self._load(given[0] if len(given) == 1 else None)
+        self._stack.append(made)
+
+    def _load(self, value: object) -> None:
+        """Note what is handed to torch as a file."""
+        if isinstance(value, Text) and value.coding in ("bytes", "latin-1"):
+            self.program.loads.append(value)
+            return
+        if isinstance(value, _Encoded) and value.text.size <= MAX_TEXT:
+            text = value.text
+            self._file.seek(text.start)
+            decoded = text.decoded(self._file.read(text.size))
+            self._file.seek(self._at)
+            if decoded is not None and max(decoded, default="") <= "\xff":
+                self.program.loads.append(decoded.encode("latin-1"))
+                return
+        self._hide(f"what {_LOADER} is given")
+
+    def build(self, _: object) -> None:
+        target, _state = self._pop(2)
+        if isinstance(target, Fetched):
+            self._hide(f"what becomes of {target}, which it changes")
+        self._stack.append(None)
+
+    def tuple_of(self, count: int) -> None:
+        values = self._pop(count) if count >= 0 else self._to_mark()
+        # Only those that a call is made with matter.
+        short = len(values) <= 2 and not any(type(value) is tuple for value in values)
+        self._stack.append(tuple(values) if short else None)
+
+
+_M = _Machine
+_STEPS: Final = {
+    "PROTO": _M.proto,
+    "MARK": _M.mark,
+    "POP": _M.pop,
+    "POP_MARK": _M.pop_mark,
+    "DUP": _M.dup,
+    "GET": _M.get,
+    "BINGET": _M.binary_get,
+    "LONG_BINGET": _M.binary_get,
+    "PUT": _M.put,
+    "BINPUT": _M.binary_put,
+    "LONG_BINPUT": _M.binary_put,
+    "MEMOIZE": _M.memoize,
+    "GLOBAL": _M.fetch,
+    "STACK_GLOBAL": _M.stack_fetch,
+    "EXT1": _M.extension,
+    "EXT2": _M.extension,
+    "EXT4": _M.extension,
+    "INST": _M.instance,
+    "OBJ": _M.object,
+    "NEWOBJ": _M.new_object,
+    "NEWOBJ_EX": _M.new_object_with_names,
+    "REDUCE": _M.reduce,
+    "BUILD": _M.build,
+    "TUPLE": lambda machine, _: machine.tuple_of(-1),
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+}
+
+
+def _opcode(opcode: pickletools.OpcodeInfo) -> tuple[str, int | None, int, bool, int]:
+    before = opcode.stack_before
+    mark = pickletools.markobject in before
+    pops = before.index(pickletools.markobject) if mark else len(before)
+    return opcode.name, opcode.arg.n if opcode.arg else None, pops, mark, len(opcode.stack_after)
+
+
+_OPCODES: Final = {opcode.code.encode("latin-1"): _opcode(opcode) for opcode in pickletools.opcodes}

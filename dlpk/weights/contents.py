@@ -1,0 +1,459 @@
+"""What a file is, told by its content, and everything in it that could be unpickled.
+
+Any loader may be pointed at any file: `pickle.load`, ``torch.load(weights_only=False)``,
+``numpy.load(allow_pickle=True)`` and `joblib.load`. So each content is asked everything that one of
+them would ask, whatever the file is called: is it a zip, a tar, an array, compressed, a pickle? What
+is found inside is asked again. What is not read to its end is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import bz2
+import gzip
+import io
+import lzma
+import math
+import re
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Final, cast
+
+from ..lint.collector import Collector
+from ..package.names import plural
+from ..package.rules import Collector as ZipFaults
+from ..package.zip_data import BZIP2, COMMON, LZMA, STORED, EntryError, unpack
+from ..package.zip_reader import ENCRYPTED, Entry, read_directory
+from .formats import holds_data_only
+from .pickles import ALLOWED, Fetched, Text, read_pickle
+
+__all__ = ["PICKLES", "Content", "Judge"]
+
+PICKLES: Final = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".joblib")
+
+MAX_OPCODES: Final = 1_000_000
+"""So many opcodes of a file are read; a state dict takes some 40 per tensor."""
+MAX_UNPACKED: Final = 256 * 1024 * 1024
+"""So many bytes of a file's compressed parts are unpacked, kept on disk from 8 MiB on."""
+MAX_DEPTH: Final = 16
+MAX_PARTS: Final = 200_000
+_IN_MEMORY: Final = 8 * 1024 * 1024
+_CHUNK: Final = 1 << 20
+_TAIL: Final = 65_557
+"""Bytes at the end of a zip in which its directory is announced."""
+_LEGACY: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How files of torch before 1.6 begin: a number, pickled. Four more pickles and raw data follow."""
+_LEGACY_PICKLES: Final = 5
+_SHOWN: Final = 6
+
+_AGAIN: Final = "Copy the file again, or save the weights anew."
+_SAVE: Final = (
+    "Do not load it unless you trust whoever made it. Save the tensors alone:"
+    " torch.save(model.state_dict(), path), or safetensors."
+)
+_PLAIN_TYPE: Final = re.compile(r"[<>|=]?(?:([biufc?mM])(\d*)(?:\[\w+\])?|([SaUV])(\d+))")
+_SCRIPT: Final = re.compile(r"__torch__(\.\w+)+")
+_SCRIPT_FILES: Final = re.compile(
+    rb"\b(?:torch|ops\.aten)\.(?:save|load|from_file)\b|\bops\.(?!aten|prim|quantized|torchvision)\w+"
+)
+
+
+class _Part(io.RawIOBase):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._at)
+        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file, or a part of one.
+
+    Parameters
+    ----------
+    file : binary file
+        Unbuffered or in memory, able to seek.
+    start, size : int
+        First byte, and number of bytes.
+    place : str
+        Name in reports.
+    pickled : bool
+        Whether it is meant to be loaded as a pickle: then it is a fault if it cannot be.
+    script : bool
+        Whether it is part of a TorchScript archive, whose own classes C++ reads.
+    depth : int
+        How many files it is in.
+    """
+
+    file: BinaryIO
+    start: int
+    size: int
+    place: str
+    pickled: bool = False
+    script: bool = False
+    depth: int = 0
+
+    def open(self) -> BinaryIO:
+        """Return it as a buffered file."""
+        return cast(BinaryIO, io.BufferedReader(_Part(self.file, self.start, self.size)))
+
+    def part(self, start: int, size: int, name: str = "", **changes: Any) -> Content:
+        """Return a part of it."""
+        place = f"{self.place}/{name}" if name else self.place
+        here = {"place": place, "depth": self.depth + 1, "pickled": False, **changes}
+        return replace(self, start=self.start + start, size=size, **here)
+
+    def holds(self, file: BinaryIO, size: int, name: str = "", **changes: Any) -> Content:
+        """Return what it holds in another form, now in `file`."""
+        return replace(self.part(0, size, name, **changes), file=file, start=0)
+
+
+class Judge:
+    """Judges one file and everything in it.
+
+    Parameters
+    ----------
+    findings : Collector
+        Takes the findings.
+    """
+
+    def __init__(self, findings: Collector) -> None:
+        self._findings = findings
+        self._opcodes = MAX_OPCODES
+        self._unpacked = MAX_UNPACKED
+        self._parts = MAX_PARTS
+        self.beyond_tensors: set[str] = set()
+        """Names that ``torch.load(weights_only=True)`` refuses."""
+
+    def judge(self, content: Content) -> bool:
+        """Report what is wrong with a content.
+
+        Returns
+        -------
+        bool
+            Whether it is known what it is.
+        """
+        self._parts -= 1
+        if content.depth > MAX_DEPTH or self._parts < 0:
+            self._unread(content, "files in files are")
+            return True
+        head = content.open().read(512)
+        known = False
+        for ask in (self._zip, self._tar, self._array, self._compressed, self._pickles):
+            known = ask(content, head) or known
+        if not known and content.pickled and content.depth:
+            self._damaged(content, "it is none of the forms that weights come in")
+        return known or holds_data_only(
+            content.open(), content.size, head, self._findings, content.place
+        )
+
+    # --- findings ---------------------------------------------------------------------------
+
+    def _damaged(self, content: Content, what: str) -> None:
+        self._findings.add(
+            "weights/damaged", f"the file cannot be read to its end: {what}", _AGAIN, content.place
+        )
+
+    def _unread(self, content: Content, what: str) -> None:
+        self._findings.add(
+            "weights/not-read",
+            f"{what} beyond what is looked into, so nothing is known of it",
+            "Save the weights as safetensors, or uncompressed and alone.",
+            content.place,
+        )
+
+    # --- archives ---------------------------------------------------------------------------
+
+    def _zip(self, content: Content, head: bytes) -> bool:
+        begins = head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\10"))
+        file = content.open()
+        if not begins:
+            file.seek(max(0, content.size - _TAIL))
+            if b"PK\5\6" not in file.read():
+                return False
+        faults = ZipFaults(content.place)
+        entries = read_directory(file, faults)
+        fault = next(
+            (
+                finding.message
+                for finding in faults.report()
+                if finding.severity.value == "error" or finding.rule == "container/leading-data"
+            ),
+            "" if entries is not None else "it has no directory",
+        )
+        if fault and (begins or entries):
+            self._damaged(content, fault)
+        names = {entry.path for entry in entries or []}
+        top = next(iter(entries), None) if entries else None
+        folder = top.path.partition("/")[0] if top else ""
+        script = f"{folder}/constants.pkl" in names and any("/code/" in name for name in names)
+        for entry in entries or []:
+            if entry.data_offset >= 0 and (entry.packed or entry.size):
+                self._entry(content, file, entry, script)
+        return begins or bool(entries)
+
+    def _entry(self, content: Content, file: BinaryIO, entry: Entry, script: bool) -> None:
+        how = {"pickled": entry.name.lower().endswith(PICKLES), "script": script}
+        inner = content.part(entry.data_offset, entry.packed, entry.path, **how)
+        if entry.flags & ENCRYPTED or entry.method not in (*COMMON, BZIP2, LZMA):
+            self._unread(inner, "what is encrypted or compressed so is")
+        elif entry.method != STORED:
+            self._unpack(inner, unpack(file, entry), broken_is_fault=True)
+        elif entry.size != entry.packed:
+            self._damaged(inner, f"it announces {plural(entry.size, 'byte')}")
+        else:
+            self.judge(inner)
+        if script and entry.path.endswith(".py"):
+            self._script(inner)
+
+    def _script(self, code: Content) -> None:
+        found = _SCRIPT_FILES.search(code.open().read(_CHUNK)) if code.size <= _CHUNK else None
+        if found or code.size > _CHUNK:
+            what = found.group().decode() if found else "more code than is looked into"
+            self._findings.add(
+                "weights/torchscript-files",
+                f"the TorchScript code uses {what}",
+                "Do not load it unless you trust whoever made it.",
+                code.place,
+            )
+
+    def _tar(self, content: Content, head: bytes) -> bool:
+        try:
+            tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+            with tarfile.open(fileobj=content.open(), mode="r:") as archive:
+                for member in archive:
+                    inner = content.part(
+                        member.offset_data,
+                        member.size,
+                        member.name,
+                        pickled=member.name.lower().endswith(
+                            (*PICKLES, "pickle", "storages", "tensors")
+                        ),
+                    )
+                    if member.issparse() or not (member.isreg() or member.isdir()):
+                        self._unread(inner, "links and other special entries are")
+                    elif member.isreg():
+                        self.judge(inner)
+            return True
+        except tarfile.HeaderError:
+            return False
+        except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
+            self._damaged(content, str(error))
+            return True
+
+    # --- compressed -------------------------------------------------------------------------
+
+    def _compressed(self, content: Content, head: bytes) -> bool:
+        if head.startswith((b"ZF0x", b"\x04\x22\x4d\x18")):
+            self._unread(content, "what joblib compresses so is")
+            return True
+        file, certain = content.open(), True
+        if head.startswith(b"\x1f\x8b"):
+            pieces = _pieces(gzip.GzipFile(fileobj=file))
+        elif head.startswith(b"BZh"):
+            pieces = _pieces(bz2.BZ2File(file))
+        elif head.startswith((b"\xfd7zXZ", b"\x5d\0")):
+            pieces, certain = _pieces(lzma.LZMAFile(file)), head[0] == 0xFD
+        elif head[:1] == b"x" and int.from_bytes(head[:2], "big") % 31 == 0:
+            pieces, certain = _inflate(file), False
+        else:
+            return False
+        return self._unpack(content.part(0, content.size), pieces, broken_is_fault=certain)
+
+    def _unpack(self, content: Content, pieces: Iterable[bytes], *, broken_is_fault: bool) -> bool:
+        """Judge what is unpacked of a content; tell whether it could be unpacked."""
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+            problem = ""
+            try:
+                for piece in pieces:
+                    self._unpacked -= len(piece)
+                    if self._unpacked < 0:
+                        self._unread(content, f"more than {MAX_UNPACKED >> 20} MiB unpacked are")
+                        return True
+                    file.write(piece)
+            except EntryError as error:
+                problem = error.what
+            except (
+                OSError,
+                EOFError,
+                zlib.error,
+                lzma.LZMAError,
+                ValueError,
+                MemoryError,
+            ) as error:
+                problem = str(error)
+            size = file.tell()
+            if problem and (broken_is_fault or (content.pickled and size)):
+                self._damaged(content, problem)
+            inner = content.holds(cast(BinaryIO, file), size, pickled=content.pickled)
+            return (self.judge(inner) if size else False) or not problem or broken_is_fault
+
+    # --- arrays -----------------------------------------------------------------------------
+
+    def _array(self, content: Content, head: bytes) -> bool:
+        if not head.startswith(b"\x93NUMPY"):
+            return False
+        width = 2 if head[6:7] == b"\1" else 4
+        begin = 8 + width + int.from_bytes(head[8 : 8 + width], "little")
+        file = content.open()
+        try:
+            if begin > min(_TAIL, content.size):
+                raise ValueError("its header is too long")
+            header = ast.literal_eval(file.read(begin)[8 + width :].decode("utf-8").strip())
+            size = _type_size(header["descr"]) * math.prod(header["shape"])
+        except (
+            ValueError,
+            SyntaxError,
+            TypeError,
+            KeyError,
+            LookupError,
+            RecursionError,
+            MemoryError,
+        ) as error:
+            self._damaged(content, f"the header of the array is none ({error})")
+            return True
+        if size < 0:  # objects: a pickle
+            self.judge(content.part(begin, content.size - begin, pickled=True))
+        elif begin + size != content.size:
+            self._damaged(
+                content, f"the array takes {size:,} bytes, {content.size - begin:,} are there"
+            )
+        return True
+
+    # --- pickles ----------------------------------------------------------------------------
+
+    def _pickles(self, content: Content, head: bytes) -> bool:
+        """Judge all pickles of a content, one behind the other."""
+        announced = len(head) > 1 and head[0] == 0x80 and head[1] <= 5
+        legacy = head.startswith(_LEGACY)
+        file, at, count, problem = content.open(), 0, 0, ""
+        fetched: list[Fetched] = []
+        hidden: list[tuple[int, str]] = []
+        loads: list[bytes | Text] = []
+        while at < content.size and not (legacy and count == _LEGACY_PICKLES):
+            program = read_pickle(file, at, content.size, self._opcodes)
+            self._opcodes -= program.opcodes
+            if (
+                program.problem
+                and not (count or announced or content.pickled)
+                and not (program.plausible or program.exhausted)
+            ):
+                return False  # not a pickle, and nothing happens to whoever takes it for one
+            fetched += program.fetched
+            hidden += program.hidden
+            loads += program.loads
+            if program.exhausted:
+                self._unread(content, f"pickles of more than {MAX_OPCODES:,} opcodes are")
+                break
+            if program.problem:
+                problem = program.problem
+                break
+            at, count = program.end, count + 1
+        real = announced or content.pickled or bool(fetched)
+        if not real and (count == 0 or at < content.size):
+            return False
+        if problem and (count or content.pickled):
+            where = f"{problem}, {content.size - at:,} bytes from its end" if count else problem
+            self._damaged(content, f"as a pickle, {where}")
+        self._names(content, fetched, hidden)
+        for load in loads:
+            if isinstance(load, Text):
+                self.judge(content.part(load.start, load.size, pickled=True))
+            else:
+                self.judge(content.holds(io.BytesIO(load), len(load), pickled=True))
+        return bool(count or fetched or hidden or (content.pickled and announced))
+
+    def _names(
+        self, content: Content, fetched: list[Fetched], hidden: list[tuple[int, str]]
+    ) -> None:
+        unknown, objects = [], []
+        for item in fetched:
+            if content.script and _SCRIPT.fullmatch(item.module):
+                continue
+            kind = ALLOWED.get(str(item))
+            if kind != "tensors":
+                self.beyond_tensors.add(str(item))
+            if kind is None:
+                unknown.append(item)
+            elif kind == "objects":
+                objects.append(item)
+        if unknown:
+            self._findings.add(
+                "weights/pickle-runs-code",
+                f"loading the file fetches {_listed(unknown)} (byte {unknown[0].offset}), which is"
+                " not on the list of what tensors need",
+                _SAVE,
+                content.place,
+            )
+        if hidden:
+            self._findings.add(
+                "weights/pickle-hidden-name",
+                f"loading the file uses {hidden[0][1]} (byte {hidden[0][0]})",
+                _SAVE,
+                content.place,
+            )
+        if objects:
+            self._findings.add(
+                "weights/pickle-classes",
+                f"the file holds whole objects, not only tensors: {_listed(objects)}",
+                "Save the tensors alone: torch.save(model.state_dict(), path), or safetensors.",
+                content.place,
+            )
+
+
+def _listed(items: list[Fetched]) -> str:
+    names = list(dict.fromkeys(str(item) for item in items))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    return iter(lambda: cast(bytes, file.read1(_CHUNK)), b"")
+
+
+def _inflate(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what zlib makes of a file, as much of it as there is in front of a fault."""
+    inner = zlib.decompressobj()
+    while not inner.eof:
+        data = inner.unconsumed_tail or file.read(512)
+        if not data:
+            raise EOFError("it breaks off")
+        yield inner.decompress(data, _CHUNK)
+
+
+def _type_size(description: Any) -> int:
+    """Return the bytes of an array's element; -1 if it is, or may be, an object."""
+    if isinstance(description, str):
+        match = _PLAIN_TYPE.fullmatch(description)
+        if match is None:
+            return -1
+        size = int(match[2] or match[4] or 1)
+        return 4 * size if match[3] == "U" else 8 if match[1] in ("m", "M") else size
+    if isinstance(description, tuple) and len(description) == 2:
+        size, shape = _type_size(description[0]), description[1]
+        return size * math.prod(shape if isinstance(shape, tuple) else (shape,))
+    sizes = []
+    for field in description:
+        size = _type_size(field[1])
+        sizes.append(size * math.prod(field[2]) if len(field) > 2 and size >= 0 else size)
+    return -1 if -1 in sizes else sum(sizes)
