@@ -1,9 +1,9 @@
 """What a file is, told by its content, and everything in it that could be unpickled.
 
 Any loader may be pointed at any file: `pickle.load`, ``torch.load(weights_only=False)``,
-``numpy.load(allow_pickle=True)`` and `joblib.load`. So each content is asked everything that one of
-them would ask, whatever the file is called: is it a zip, a tar, an array, compressed, a pickle? What
-is found inside is asked again. What is not read to its end is an error.
+``numpy.load(allow_pickle=True)`` and `joblib.load`. So each content is asked everything that one
+of them would ask, whatever the file is called: is it a zip, a tar, an array, compressed, a pickle?
+What is found inside is asked again. What is not read to its end is an error.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Final, cast
 
-from ..lint.collector import Collector
+from ..findings import Collector, Severity
 from ..package.names import plural
-from ..package.rules import Collector as ZipFaults
+from ..package.rules import collector as zip_faults
 from ..package.zip_data import BZIP2, COMMON, LZMA, STORED, EntryError, unpack
 from ..package.zip_reader import ENCRYPTED, Entry, read_directory
-from .formats import holds_data_only
+from .formats import HDF5, holds_data_only, holds_lambda
 from .pickles import ALLOWED, Fetched, Text, read_pickle
 
 __all__ = ["PICKLES", "Content", "Judge"]
@@ -55,7 +55,7 @@ _SAVE: Final = (
     " torch.save(model.state_dict(), path), or safetensors."
 )
 _PLAIN_TYPE: Final = re.compile(r"[<>|=]?(?:([biufc?mM])(\d*)(?:\[\w+\])?|([SaUV])(\d+))")
-_SCRIPT: Final = re.compile(r"__torch__(\.\w+)+")
+_SCRIPT: Final = re.compile(r"__torch__(\.\w+)+|torch\.jit\._pickle\.restore_type_tag")
 _SCRIPT_FILES: Final = re.compile(
     rb"\b(?:torch|ops\.aten)\.(?:save|load|from_file)\b|\bops\.(?!aten|prim|quantized|torchvision)\w+"
 )
@@ -158,14 +158,25 @@ class Judge:
             self._unread(content, "files in files are")
             return True
         head = content.open().read(512)
-        known = False
-        for ask in (self._zip, self._tar, self._array, self._compressed, self._pickles):
-            known = ask(content, head) or known
+        # Each is asked: a file may be two things at once.
+        asked = [
+            ask(content, head) for ask in (self._zip, self._tar, self._array, self._compressed)
+        ]
+        if any(asked) and content.pickled:
+            content = replace(content, pickled=False)
+        known = self._pickles(content, head) or any(asked)
+        if (head.startswith(HDF5) or (content.depth and head[:1] == b"{")) and holds_lambda(
+            content.open()
+        ):
+            self._findings.add(
+                "weights/keras-lambda",
+                "the Keras model has a Lambda layer, which is Python code in the file",
+                "Save the model without Lambda layers, or its weights alone.",
+                content.place,
+            )
         if not known and content.pickled and content.depth:
             self._damaged(content, "it is none of the forms that weights come in")
-        return known or holds_data_only(
-            content.open(), content.size, head, self._findings, content.place
-        )
+        return known or holds_data_only(content.open(), content.size, head, not content.pickled)
 
     # --- findings ---------------------------------------------------------------------------
 
@@ -191,13 +202,13 @@ class Judge:
             file.seek(max(0, content.size - _TAIL))
             if b"PK\5\6" not in file.read():
                 return False
-        faults = ZipFaults(content.place)
+        faults = zip_faults(content.place)
         entries = read_directory(file, faults)
         fault = next(
             (
                 finding.message
                 for finding in faults.report()
-                if finding.severity.value == "error" or finding.rule == "container/leading-data"
+                if finding.severity is Severity.ERROR or finding.rule == "container/leading-data"
             ),
             "" if entries is not None else "it has no directory",
         )
@@ -269,11 +280,11 @@ class Judge:
             return True
         file, certain = content.open(), True
         if head.startswith(b"\x1f\x8b"):
-            pieces = _pieces(gzip.GzipFile(fileobj=file))
+            pieces = _pieces(gzip.open, file)
         elif head.startswith(b"BZh"):
-            pieces = _pieces(bz2.BZ2File(file))
+            pieces = _pieces(bz2.open, file)
         elif head.startswith((b"\xfd7zXZ", b"\x5d\0")):
-            pieces, certain = _pieces(lzma.LZMAFile(file)), head[0] == 0xFD
+            pieces, certain = _pieces(lzma.open, file), head[0] == 0xFD
         elif head[:1] == b"x" and int.from_bytes(head[:2], "big") % 31 == 0:
             pieces, certain = _inflate(file), False
         else:
@@ -346,6 +357,8 @@ class Judge:
         """Judge all pickles of a content, one behind the other."""
         announced = len(head) > 1 and head[0] == 0x80 and head[1] <= 5
         legacy = head.startswith(_LEGACY)
+        if head[:1] == b"P":  # a persistent id, as which a zip begins: no loader gets past it
+            return False
         file, at, count, problem = content.open(), 0, 0, ""
         fetched: list[Fetched] = []
         hidden: list[tuple[int, str]] = []
@@ -355,7 +368,7 @@ class Judge:
             self._opcodes -= program.opcodes
             if (
                 program.problem
-                and not (count or announced or content.pickled)
+                and not (count or announced)
                 and not (program.plausible or program.exhausted)
             ):
                 return False  # not a pickle, and nothing happens to whoever takes it for one
@@ -369,7 +382,7 @@ class Judge:
                 problem = program.problem
                 break
             at, count = program.end, count + 1
-        real = announced or content.pickled or bool(fetched)
+        real = announced or content.pickled or bool(fetched or hidden)
         if not real and (count == 0 or at < content.size):
             return False
         if problem and (count or content.pickled):
@@ -388,7 +401,7 @@ class Judge:
     ) -> None:
         unknown, objects = [], []
         for item in fetched:
-            if content.script and _SCRIPT.fullmatch(item.module):
+            if content.script and _SCRIPT.fullmatch(str(item)):
                 continue
             kind = ALLOWED.get(str(item))
             if kind != "tensors":
@@ -427,8 +440,10 @@ def _listed(items: list[Fetched]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _pieces(file: Any) -> Iterator[bytes]:
-    return iter(lambda: cast(bytes, file.read1(_CHUNK)), b"")
+def _pieces(opener: Any, file: BinaryIO) -> Iterator[bytes]:
+    with opener(file) as stream:
+        while piece := stream.read1(_CHUNK):
+            yield piece
 
 
 def _inflate(file: BinaryIO) -> Iterator[bytes]:

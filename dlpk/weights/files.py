@@ -188,7 +188,8 @@ def _check_file(
             _check_safetensors(package, path, name, named, findings)
         judge = Judge(findings)
         content = Content(file, 0, size, name, pickled=suffix in PICKLES)
-        if not judge.judge(content) and (named or suffix in PICKLES):
+        known = judge.judge(content) or suffix == ".safetensors"
+        if not known and (named or suffix in PICKLES):
             findings.add(
                 "weights/unknown-format",
                 "the file is in none of the formats known here, so its weights could not be judged",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 from typing import BinaryIO, Final
@@ -9,19 +10,16 @@ from typing import BinaryIO, Final
 from model_extension.common.errors import WeightsError
 from model_extension.common.safetensors_header import read_header
 
-from ..lint.collector import Collector
+__all__ = ["HDF5", "holds_data_only", "holds_lambda"]
 
-__all__ = ["holds_data_only"]
-
+HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _CHUNK: Final = 1 << 20
 _LAMBDA: Final = re.compile(rb'"class_name"\s*:\s*"Lambda"')
 _MAX_FIELDS: Final = 100_000
 
 
-def holds_data_only(
-    file: BinaryIO, size: int, head: bytes, findings: Collector, place: str
-) -> bool:
-    """Tell whether a file is of a format that holds nothing but data.
+def holds_data_only(file: BinaryIO, size: int, head: bytes, text: bool) -> bool:
+    """Tell whether a file is of a format that holds nothing but data, or a text.
 
     Parameters
     ----------
@@ -31,38 +29,32 @@ def holds_data_only(
         Its bytes.
     head : bytes
         Its first 512 bytes.
-    findings : Collector
-        Takes a finding if a Keras model in HDF5 holds code, which that format allows.
-    place : str
-        The file's name in reports.
+    text : bool
+        Whether a text will do.
     """
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        _look_for_code(file, findings, place)
-        return True
     return (
-        _safetensors(file, size)
+        head.startswith(HDF5)
+        or _safetensors(file, size)
         or _gguf(head, size)
         or _tflite(head, size)
         or _protobuf(file, size)
+        or (text and _text(head))
     )
 
 
-def _look_for_code(file: BinaryIO, findings: Collector, place: str) -> None:
+def holds_lambda(file: BinaryIO) -> bool:
+    """Tell whether a model of Keras, as HDF5 or JSON, has a layer that is Python code."""
     before = b""
     while piece := file.read(_CHUNK):
         if _LAMBDA.search(before + piece):
-            findings.add(
-                "weights/keras-lambda",
-                "the Keras model has a Lambda layer, which is Python code in the file",
-                "Save the model without Lambda layers, or its weights alone.",
-                place,
-            )
-            return
+            return True
         before = piece[-64:]
+    return False
 
 
 def _safetensors(file: BinaryIO, size: int) -> bool:
     try:
+        file.seek(0)
         read_header(file, size)
     except WeightsError:
         return False
@@ -73,7 +65,7 @@ def _gguf(head: bytes, size: int) -> bool:
     if head[:4] != b"GGUF" or len(head) < 24:
         return False
     version, tensors, keys = struct.unpack_from("<IQQ", head, 4)
-    return 1 <= version <= 3 and 12 * (tensors + keys) < size
+    return bool(1 <= version <= 3 and 12 * (tensors + keys) < size)
 
 
 def _tflite(head: bytes, size: int) -> bool:
@@ -84,6 +76,9 @@ def _tflite(head: bytes, size: int) -> bool:
 def _protobuf(file: BinaryIO, size: int) -> bool:
     """Tell whether the whole file is one message: ONNX, or a graph of TensorFlow."""
     at = 0
+    file.seek(0)
+    if file.read(1) not in (b"\x08", b"\x0a"):  # the first field of both
+        return False
     for _ in range(_MAX_FIELDS):
         file.seek(at)
         data = file.read(20)
@@ -106,3 +101,11 @@ def _varint(data: bytes) -> tuple[int, int]:
         if byte < 0x80:
             return value, count + 1
     return 0, 0
+
+
+def _text(head: bytes) -> bool:
+    try:  # a letter may be cut at the end
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter.isspace() for letter in text)

@@ -11,14 +11,14 @@ What may be fetched is in `allowed.json`; whatever is not there is reported.
 
 from __future__ import annotations
 
-import codecs
 import json
 import pickletools
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, Union
+from typing import Any, BinaryIO, Final, NamedTuple, Union
 
 __all__ = ["ALLOWED", "Fetched", "Program", "Text", "read_pickle"]
 
@@ -31,7 +31,7 @@ ALLOWED: Final[dict[str, str]] = {
 """Dotted name to kind: ``tensors``, which ``torch.load(weights_only=True)`` takes, too; ``values``
 beside them; ``objects``, harmless parts of whole networks."""
 
-MAX_LINE: Final = 1 << 20
+MAX_LINE: Final = 1 << 24
 """Longest argument in bytes that ends with its line."""
 MAX_TEXT: Final = 64 * 1024 * 1024
 """Longest text in bytes that is decoded to look into what it encodes."""
@@ -87,8 +87,8 @@ class Text(NamedTuple):
         try:
             if self.coding == "utf-8":
                 return data.decode("utf-8", "surrogatepass")
-            if self.coding == "escaped":
-                return codecs.escape_decode(data.strip()[1:-1])[0].decode("latin-1")  # type: ignore
+            if self.coding == "escaped":  # no name that is allowed needs an escape
+                return None if b"\\" in data else data.strip()[1:-1].decode("latin-1")
             return None if self.coding == "bytes" else data.decode(self.coding)
         except ValueError:
             return None
@@ -143,7 +143,7 @@ class Program:
     @property
     def plausible(self) -> bool:
         """Whether something that does not announce itself as a pickle would act like one."""
-        return any(
+        return bool(self.hidden) or any(
             item.importable and (self.calls or item.module.partition(".")[0] in _KNOWN)
             for item in self.fetched
         )
@@ -289,7 +289,7 @@ class _Machine:
         """Note that `value` is called; return its name."""
         self.program.calls += 1
         self._handed_on(values)
-        if not isinstance(value, Fetched):
+        if not isinstance(value, Fetched) and (self.program.fetched or self.program.hidden):
             self._hide("a function that is worked out while it is loaded, and called")
         return str(value)
 
@@ -372,12 +372,13 @@ class _Machine:
         self._stack.append(None)
 
     def instance(self, argument: tuple[bytes, bytes]) -> None:
+        self.fetch(argument)  # Python's own reader does so even if there is no mark
+        item = self._stack.pop()
         self._to_mark()
-        self.fetch(argument)
-        self._callee(self._stack.pop(), [])
+        self._callee(item, [])
         self._stack.append(None)
 
-    def object(self, _: object) -> None:
+    def made_object(self, _: object) -> None:
         values = self._to_mark()
         if not values:
             raise _Broken("its stack runs empty")
@@ -427,15 +428,21 @@ class _Machine:
             self._hide(f"what becomes of {target}, which it changes")
         self._stack.append(None)
 
+    def persistent(self, _: object) -> None:
+        (value,) = self._pop(1)
+        # Before torch 1.6, classes of networks came with their source text.
+        module = isinstance(value, tuple) and len(value) == 4 and isinstance(value[1], Fetched)
+        self._stack.append(value[1] if module else None)  # type: ignore
+
     def tuple_of(self, count: int) -> None:
         values = self._pop(count) if count >= 0 else self._to_mark()
         # Only those that a call is made with matter.
-        short = len(values) <= 2 and not any(type(value) is tuple for value in values)
+        short = len(values) <= 5 and not any(type(value) is tuple for value in values)
         self._stack.append(tuple(values) if short else None)
 
 
 _M = _Machine
-_STEPS: Final = {
+_STEPS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "PROTO": _M.proto,
     "MARK": _M.mark,
     "POP": _M.pop,
@@ -454,11 +461,12 @@ _STEPS: Final = {
     "EXT2": _M.extension,
     "EXT4": _M.extension,
     "INST": _M.instance,
-    "OBJ": _M.object,
+    "OBJ": _M.made_object,
     "NEWOBJ": _M.new_object,
     "NEWOBJ_EX": _M.new_object_with_names,
     "REDUCE": _M.reduce,
     "BUILD": _M.build,
+    "BINPERSID": _M.persistent,
     "TUPLE": lambda machine, _: machine.tuple_of(-1),
     "TUPLE1": lambda machine, _: machine.tuple_of(1),
     "TUPLE2": lambda machine, _: machine.tuple_of(2),

@@ -21,7 +21,13 @@ EVERY: dict[str, dict[str, Any]] = {**CASES, **FOLDERS}
 GROUPS = {name.partition("/")[0] for name in EVERY}
 
 # Too large for a file, or a matter of packages of our own; tested elsewhere.
-WITHOUT_SAMPLE = {"function/not-read", "weights/other-network"}
+WITHOUT_SAMPLE = {
+    "function/not-read",
+    "weights/other-network",
+    # tests/attacks/malicious_weights.py has these.
+    "weights/keras-lambda",
+    "weights/torchscript-files",
+}
 
 
 def test_clean_function_has_no_findings() -> None:
