@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from schemas.errors import DlpkError
+from schemas.findings import printable
 
 from ..harness.signals import Terminated, termination_raises
 from ..installation import missing_part
@@ -102,9 +103,11 @@ def _left(words: Sequence[str]) -> str:
 
 
 def _failed(message: str, code: int = EXIT_FAILED) -> int:
-    print(f"dlpk: error: {message}", file=sys.stderr)
+    # Names and texts of a package under test are quoted in errors: no terminal shall obey them.
+    lines = "\n".join(printable(line) for line in message.split("\n"))
+    print(f"dlpk: error: {lines}", file=sys.stderr)
     return code
 
 
 def _show_warning(message: Any, *rest: Any, **more: Any) -> None:
-    print(f"dlpk: warning: {message}", file=sys.stderr)
+    print(f"dlpk: warning: {printable(str(message))}", file=sys.stderr)

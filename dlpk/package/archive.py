@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from schemas.findings import Report
 
-from ..findings import Collector
-from . import zip_data as zipdata
+from ..findings import Collector, halves
 from .emd_place import MAX_EMD, check_emd_place, report_large_emd, root_emds
+from .files import NotAFileError, open_file
 from .names import (
     check_equal,
     check_junk,
@@ -27,6 +26,7 @@ from .names import (
     windows_key,
 )
 from .rules import collector
+from .zip_data import DEFLATED, METHODS, STORED, EntryError, unpack
 from .zip_reader import ENCRYPTED, Entry, read_directory
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "inspect_archive",
     "open_archive",
     "peek_emd",
+    "report_cannot_open",
     "report_missing",
     "report_unreadable",
 ]
@@ -98,41 +99,42 @@ def peek_emd(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
             for entry in read_directory(handle, findings) or []:
                 readable = entry.data_offset >= 0 and not entry.flags & ENCRYPTED
                 if readable and entry.size <= MAX_EMD and root_emds([entry.path]):
-                    return entry.path, b"".join(zipdata.unpack(handle, entry))
-        except (OSError, zipdata.EntryError):
+                    return entry.path, b"".join(unpack(handle, entry))
+        except (OSError, EntryError):
             return None
     return None
 
 
 def open_archive(path: Path, findings: Collector) -> BinaryIO | None:
     """Open a package for reading; report why where that cannot be."""
-    file = path.name
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            findings.add(
-                "container/is-folder",
-                f"{shown(str(path))} is a folder, not a .dlpk file",
-                "Zip the folder's contents (dlpk build does), or name the folder where one is "
-                "asked for.",
-                file,
-            )
-            return None
-        if not stat.S_ISREG(mode):
-            # Opening a pipe would wait for ever.
-            findings.add(
-                "container/not-a-file",
-                f"{shown(str(path))} is a device, pipe or socket",
-                "Copy the package to an ordinary file.",
-                file,
-            )
-            return None
-        return open(path, "rb")
-    except (FileNotFoundError, NotADirectoryError):
-        report_missing(path, findings)
-    except (OSError, ValueError) as error:
-        report_unreadable(path, error, findings)
+        return open_file(path)
+    except OSError as error:
+        report_cannot_open(path, error, findings)
     return None
+
+
+def report_cannot_open(path: Path, error: OSError, findings: Collector) -> None:
+    """Report why `open_file` did not open a package or its EMD."""
+    if isinstance(error, NotAFileError) and os.path.isdir(path):
+        findings.add(
+            "container/is-folder",
+            f"{shown(str(path))} is a folder, not a .dlpk file",
+            "Zip the folder's contents (dlpk pack does), or name the folder where one is asked "
+            "for.",
+            path.name,
+        )
+    elif isinstance(error, NotAFileError):
+        findings.add(
+            "container/not-a-file",
+            f"{shown(str(path))} is a device, pipe or socket",
+            "Copy it to an ordinary file.",
+            path.name,
+        )
+    elif isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        report_missing(path, findings)
+    else:
+        report_unreadable(path, error, findings)
 
 
 def report_missing(path: Path, findings: Collector) -> None:
@@ -200,12 +202,10 @@ def _check_data(entries: list[Entry], findings: Collector) -> None:
                 "Zip the package anew without a password.",
                 file,
             )
-        elif entry.method not in zipdata.COMMON:
-            name = zipdata.METHOD_NAMES.get(entry.method, f"unknown method {entry.method}")
-            known = entry.method in (zipdata.BZIP2, zipdata.LZMA)
+        elif entry.method not in METHODS:
             findings.add(
-                "container/uncommon-compression" if known else "container/compression-method",
-                f"entry {shown(entry.name)} is compressed with {name}",
+                "container/compression-method",
+                f"entry {shown(entry.name)} is compressed with method {entry.method}",
                 "Zip the package anew with deflate, or without compression.",
                 file,
             )
@@ -258,9 +258,9 @@ def _check_data(entries: list[Entry], findings: Collector) -> None:
 
 
 def _impossible(entry: Entry) -> bool:
-    if entry.method == zipdata.STORED:
+    if entry.method == STORED:
         return entry.size != entry.packed and not entry.flags & ENCRYPTED
-    return entry.method == zipdata.DEFLATED and entry.size > _DEFLATE_RATIO * entry.packed
+    return entry.method == DEFLATED and entry.size > _DEFLATE_RATIO * entry.packed
 
 
 def _check_overlap(entries: list[Entry], findings: Collector) -> None:
@@ -307,11 +307,11 @@ def _check_names(entries: list[Entry], package: str, findings: Collector) -> Non
 
 def _check_contents(handle: BinaryIO, entries: list[Entry], findings: Collector) -> None:
     for entry in entries:
-        readable = entry.method in (*zipdata.COMMON, zipdata.BZIP2, zipdata.LZMA)
-        if entry.flags & ENCRYPTED or entry.data_offset < 0 or not readable:
+        if entry.flags & ENCRYPTED or entry.data_offset < 0 or entry.method not in METHODS:
             continue
         try:
-            for _ in zipdata.unpack(handle, entry):
+            for _ in unpack(handle, entry):
                 pass
-        except zipdata.EntryError as error:
-            findings.add("container/damaged-data", error.what, error.remedy, place(entry.name))
+        except EntryError as error:
+            message, remedy = halves(error, "")
+            findings.add("container/damaged-data", message, remedy, place(entry.name))

@@ -21,10 +21,11 @@ from .archive import (
     inspect_archive,
     open_archive,
     peek_emd,
-    report_missing,
+    report_cannot_open,
     report_unreadable,
 )
 from .emd_place import MAX_EMD, check_emd_place, report_large_emd, root_emds
+from .files import read_file
 from .folder import check_folder, walk
 from .names import package_name, shown
 from .package import Package
@@ -90,7 +91,7 @@ def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[P
     if stat.S_ISDIR(mode):
         yield _open_folder(given, path)
     elif path.suffix.lower() == ".emd":
-        yield _open_emd(given, path)
+        yield _load(given, "emd", path.parent, path, path.stem, Report())
     else:
         findings = collector(path.name)
         handle = open_archive(Path(given), findings)
@@ -104,20 +105,26 @@ def open_package(source: Source, *, workspace: Path | None = None) -> Iterator[P
 def _unpacked(
     given: str, path: Path, handle: BinaryIO, findings: Collector, workspace: Path | None
 ) -> Iterator[Package]:
+    name = package_name(path.name)
     with ExitStack() as stack:
-        with handle:
-            try:
-                entries = inspect_archive(handle, path.name, findings)
-            except OSError as error:
-                report_unreadable(path, error, findings)
-            report = findings.report()
-            if not report.ok:
-                raise _refusal(given, report)
-            root = _make_room(workspace, stack) / (package_name(path.name) + ".dlpk")
-            unpack_entries(handle, entries, root)
-        (name,) = root_emds([entry.path for entry in entries if not entry.is_folder])
-        title = package_name(path.name)
-        yield _load(given, "dlpk", root, root / name, title, report, path)
+        stack.enter_context(handle)
+        before = os.fstat(handle.fileno())
+        try:
+            entries = inspect_archive(handle, path.name, findings)
+        except OSError as error:
+            report_unreadable(path, error, findings)
+        report = findings.report()
+        if not report.ok:
+            raise _refusal(given, report)
+        root = _make_room(workspace, stack) / (name + ".dlpk")
+        unpack_entries(handle, entries, root)
+        after = os.fstat(handle.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise PackageError(
+                f"{shown(given)} was written to while it was read. Try again once it is whole."
+            )
+        (emd,) = root_emds([entry.path for entry in entries if not entry.is_folder])
+        yield _load(given, "dlpk", root, root / emd, name, report, path, handle)
 
 
 def _make_room(workspace: Path | None, stack: ExitStack) -> Path:
@@ -150,25 +157,6 @@ def _open_folder(given: str, path: Path) -> Package:
     return _load(given, "folder", path, path / emds[0], package_name(path.name), report)
 
 
-def _open_emd(given: str, path: Path) -> Package:
-    findings = collector(path.name)
-    try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            findings.add(
-                "container/not-a-file",
-                f"{shown(given)} is a device, pipe or socket",
-                "Copy the EMD to an ordinary file.",
-            )
-    except (FileNotFoundError, NotADirectoryError):
-        report_missing(Path(given), findings)
-    except (OSError, ValueError) as error:
-        report_unreadable(Path(given), error, findings)
-    if findings.has_errors:
-        raise _refusal(given, findings.report())
-    return _load(given, "emd", path.parent, path, path.stem, findings.report())
-
-
 def _load(
     given: str,
     kind: str,
@@ -177,21 +165,21 @@ def _load(
     name: str,
     report: Report,
     archive: Path | None = None,
+    opened: BinaryIO | None = None,
 ) -> Package:
     findings = collector(emd_path.name)
     data = b""
     try:
-        with open(emd_path, "rb") as file:
-            data = file.read(MAX_EMD + 1)
+        data = read_file(emd_path, MAX_EMD)
     except OSError as error:
-        report_unreadable(emd_path, error, findings)
+        report_cannot_open(emd_path, error, findings)
     if len(data) > MAX_EMD:
         report_large_emd(emd_path.name, os.path.getsize(emd_path), findings)
     if findings.has_errors:
         raise _refusal(given, findings.report())
     text = decode(data)
     emd = _parse(given, text, emd_path.name)
-    return Package(given, kind, name, root, emd_path, text, emd, report, archive)
+    return Package(given, kind, name, root, emd_path, text, emd, report, archive, opened)
 
 
 def _parse(given: str, text: str, file: str) -> dict[str, Any]:

@@ -8,12 +8,14 @@ import stat
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from schemas.findings import Report
+from schemas.json_text import MAX_CHARACTERS
 from schemas.manifest import our_manifest
 from schemas.positions import Positions, locate
 
+from .files import open_file, read_file
 from .folder import walk
 from .names import is_junk
 from .rules import collector
@@ -46,6 +48,10 @@ class Package:
         The same, parsed.
     report : Report
         Warnings and notes about the container, found on opening.
+    archive : Path or None
+        The .dlpk file.
+    opened : binary file or None
+        The same, open: whoever replaces the file meanwhile changes nothing here.
     """
 
     source: str
@@ -57,6 +63,7 @@ class Package:
     emd: dict[str, Any]
     report: Report = field(default_factory=Report, compare=False)
     archive: Path | None = field(default=None, repr=False)
+    opened: BinaryIO | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def positions(self) -> Positions:
@@ -73,7 +80,7 @@ class Package:
         if self.root is None or self.kind == "emd":
             return None
         try:
-            return our_manifest((self.root / MANIFEST).read_bytes())
+            return our_manifest(read_file(self.root / MANIFEST, MAX_CHARACTERS))
         except OSError:
             return None
 
@@ -90,18 +97,18 @@ class Package:
         ``emd`` that over the names and contents of the files in `root`, without what operating
         systems and Python leave behind; None if they are too many or cannot be read.
         """
-        if self.archive is not None:
-            return _hash_file(self.archive).hex()
+        if self.opened is not None:
+            self.opened.seek(0)
+            return _hash(self.opened).hex()
         if self.root is not None:
             return _hash_folder(self.root)
         return hashlib.sha256(self.emd_text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _hash_file(path: Path) -> bytes:
+def _hash(file: BinaryIO) -> bytes:
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(_PIECE), b""):
-            digest.update(piece)
+    for piece in iter(lambda: file.read(_PIECE), b""):
+        digest.update(piece)
     return digest.digest()
 
 
@@ -116,7 +123,8 @@ def _hash_folder(root: Path) -> str | None:
             if stat.S_ISLNK(status.st_mode):
                 lines.append((name, b"link", os.fsencode(os.readlink(root / path))))
             elif stat.S_ISREG(status.st_mode):
-                lines.append((name, b"file", _hash_file(root / path)))
+                with open_file(root / path) as file:
+                    lines.append((name, b"file", _hash(file)))
     except OSError:
         return None
     if findings.has_errors:

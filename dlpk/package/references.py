@@ -15,7 +15,7 @@ from ..errors import BuiltInFunctionError, PackageError
 from .emd_place import listed
 from .folder import is_inside, walk
 from .names import place, shown, split_name, windows_key
-from .package import Package
+from .package import MANIFEST, Package
 from .rules import RULES
 
 __all__ = ["resolve"]
@@ -156,7 +156,8 @@ def _match(package: Package, folder: Path, part: str, reference: str) -> str:
 
 def _missing(package: Package, reference: str) -> PackageError:
     assert package.root is not None
-    files = _files(package.root)
+    emd = package.emd_path.name if package.emd_path else ""
+    files = [file for file in _files(package.root) if file not in (emd, MANIFEST)]
     wanted = "/".join(split_name(reference)).lower()
     same = [file for file in files if file.split("/")[-1].lower() == wanted.split("/")[-1]]
     # Typos are looked for in the name alone and in the whole path.

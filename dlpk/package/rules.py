@@ -43,10 +43,7 @@ RULES: dict[str, Rule] = {
     # The entries' data.
     "container/encrypted": Rule(_E, "ArcGIS asks for no password.", _PYTHON),
     "container/compression-method": Rule(
-        _E, "Readers of packages know this compression method not at all.", _PYTHON
-    ),
-    "container/uncommon-compression": Rule(
-        _W, "Python reads bzip2 and LZMA entries; that ArcGIS does is not known.", _PYTHON
+        _E, "Every reader of zips knows deflate and stored entries; others only some.", _PYTHON
     ),
     "container/local-header": Rule(
         _E, "An entry described in two ways is a damaged or a forged one.", _PYTHON

@@ -11,6 +11,8 @@ from schemas.findings import Finding, Report
 from ..errors import PackageError
 from ..lint.function import check_function
 from ..package.archive import peek_emd
+from ..package.emd_place import MAX_EMD
+from ..package.files import read_file
 from ..package.open import Package, check_container, check_folder, open_package
 from ..package.rules import RULES
 from ..weights.files import check_weights
@@ -40,7 +42,7 @@ def validate(source: str | os.PathLike[str]) -> Report:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return _open(text, validate_emd(text), text="the model definition")
     path = Path(text)
-    if path.suffix.lower() == ".emd" and path.is_file():
+    if path.suffix.lower() == ".emd" and not path.is_dir():
         return _validate_emd_file(path)
     if path.is_dir():
         return _open(path, check_folder(path))
@@ -50,9 +52,9 @@ def validate(source: str | os.PathLike[str]) -> Report:
 
 def _validate_emd_file(path: Path) -> Report:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Report.of([_cannot_open(path.name, f"it cannot be read: {error.strerror}")])
+        content = read_file(path, MAX_EMD)
+    except OSError:
+        return _open(path, Report())
     return _open(path, validate_emd(content, file=path.name))
 
 
@@ -66,7 +68,8 @@ def _open(source: Path | str, report: Report, text: str = "") -> Report:
             inside = Report()
         else:
             # The data of a zip's entries were not looked into before.
-            report += check_container(source, deep=True) if source.is_file() else Report()
+            archive = source.is_file() and source.suffix.lower() != ".emd"
+            report += check_container(source, deep=True) if archive else Report()
             inside = _emd_inside(source)
         if (report + inside).errors:
             return report + inside
@@ -94,7 +97,7 @@ def _emd_inside(path: Path) -> Report:
         return Report.of(
             finding
             for emd in files[:1]
-            for finding in validate_emd(emd.read_bytes(), file=emd.name)
+            for finding in validate_emd(read_file(emd, MAX_EMD), file=emd.name)
         )
     if path.suffix.lower() == ".emd":
         return Report()

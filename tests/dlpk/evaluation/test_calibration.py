@@ -62,7 +62,7 @@ def test_whole_way(corner: tuple[Path, Path, Path], tmp_path: Path) -> None:
     assert main(["calibrate", *words, "--png", str(png), "--write", str(out), "-q"]) == 0
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert not list(dlpk.validate(out))
-    thresholds = dlpk.inspect(out)["thresholds"]
+    thresholds = dlpk.inspect(out).thresholds
     assert set(thresholds) == {"water", "vegetation"}
     found = dlpk.calibrate(package, scene, reference, prompt="water, vegetation")
     assert {name: round(value, 4) for name, value in found.thresholds.items()} == thresholds

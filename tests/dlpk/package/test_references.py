@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dlpk.errors import BuiltInFunctionError, PackageError
 from dlpk.package.open import Package, open_package, resolve
 from schemas.findings import Finding
-from tests.support.packages import make_folder
+from tests.support.packages import EMD, make_folder
 
 
 @pytest.fixture()
@@ -65,7 +65,7 @@ def test_reference_that_leads_out(opened: Package, reference: str) -> None:
         ("Modell.py", "'Model.py'"),
         ("tables.txt", "'helpers/tables.txt'"),
         ("Model.pt", "'Model.pth'"),
-        ("zzz", "holds 'Model.emd', 'Model.pth', 'Model.py', 'helpers/tables.txt'"),
+        ("zzz", "holds 'Model.pth', 'Model.py', 'helpers/tables.txt'"),
         ("Model.py/x", "not there"),
         ("helpers/nothing.txt", "not there"),
     ],
@@ -123,3 +123,10 @@ def _shared_folder(factory: pytest.TempPathFactory) -> Path:
         files = {"M.emd": b"{}", "a/b": b"", "b": b"", "a/a/a": b""}
         _shared.append(make_folder(factory.mktemp("shared") / "package", files))
     return _shared[0]
+
+
+def test_the_definition_is_never_offered_as_its_own_weights(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "Model", {"Model.emd": EMD.encode()})
+    with open_package(folder) as package, pytest.raises(PackageError) as caught:
+        resolve(package, "Model.pth")
+    assert "Model.emd" not in str(caught.value)

@@ -77,7 +77,7 @@ def test_pack(tmp_path: Path) -> None:
     assert set(files) == {"model.emd", "Brightness.py", "manifest.json"}
     assert files["model.emd"] == (folder / "model.emd").read_bytes()
     assert dlpk.validate(out).errors == ()
-    assert dlpk.inspect(out)["licences"][0]["licence"] == "MIT"
+    assert dlpk.inspect(out).licences[0]["licence"] == "MIT"
     # The same bytes from a copy, and from the package unpacked: provenance stays.
     with zipfile.ZipFile(out) as archive:
         archive.extractall(tmp_path / "again" / "model")
