@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Final, cast
 from ..findings import Collector, Severity
 from ..package.names import plural
 from ..package.rules import collector as zip_faults
-from ..package.zip_data import BZIP2, COMMON, LZMA, STORED, EntryError, unpack
+from ..package.zip_data import METHODS, STORED, EntryError, unpack
 from ..package.zip_reader import ENCRYPTED, Entry, read_directory
 from .formats import HDF5, holds_data_only, holds_lambda
 from .pickles import ALLOWED, Fetched, Text, read_pickle
@@ -226,7 +226,7 @@ class Judge:
     def _entry(self, content: Content, file: BinaryIO, entry: Entry, script: bool) -> None:
         how = {"pickled": entry.name.lower().endswith(PICKLES), "script": script}
         inner = content.part(entry.data_offset, entry.packed, entry.path, **how)
-        if entry.flags & ENCRYPTED or entry.method not in (*COMMON, BZIP2, LZMA):
+        if entry.flags & ENCRYPTED or entry.method not in METHODS:
             self._unread(inner, "what is encrypted or compressed so is")
         elif entry.method != STORED:
             self._unpack(inner, unpack(file, entry), broken_is_fault=True)
