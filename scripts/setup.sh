@@ -38,6 +38,7 @@ command -v "$PYTHON" >/dev/null || fail "no $PYTHON: install Python 3.10 or late
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
     || fail "$("$PYTHON" --version) is too old: Python 3.10 or later is needed"
 command -v gdal-config >/dev/null || apt_install libgdal-dev
+command -v bwrap >/dev/null || apt_install bubblewrap  # for dlpk classify --isolate
 command -v g++ >/dev/null || apt_install g++
 GDAL=$(gdal-config --version)
 

@@ -1,21 +1,96 @@
-"""What an isolated process does: it locks itself in, and is the command then."""
+"""What a command reads and writes, for a sandbox around it."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from ..errors import IsolationError
-from ..harness.isolation import enter
+from ..harness.isolation import run_isolated
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Enter the name spaces, then be the command."""
+def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
+    """Run a command in a sandbox that shows what its options name.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The whole command line.
+    options : mapping
+        Its options, by name.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    DlpkError
+        See `dlpk.harness.isolation.run_isolated`.
+    """
+    from ..raster.files import files_of, named_files
+
+    if options.get("debugger"):
+        raise IsolationError("--debugger needs the terminal, which --isolate keeps apart")
+    *rasters, out = options.get("paths") or [""]
+    named = [*rasters, *_texts({**options, "paths": ()})]
+    reads = {name for text in named for name in _read(text)}
+    for text in named:
+        reads |= {name for name in files_of([text]) if os.path.lexists(name)}
+        reads |= set(named_files(text))
+    folders = [Path(options[key]) for key in ("debug_block", "keep") if options.get(key)]
+    writes = [Path(options["png"])] if options.get("png") else []
+    keeps = []
+    if out and options.get("phase") != "validation":
+        from ..classification.examples import examples_folder
+        from ..classification.journal import journal_path
+        from ..output.geotiff import result_files
+        from ..raster.mosaic import rasters_in
+
+        targets = [Path(out)]
+        if targets[0].is_dir():  # one by one
+            one = len(rasters) == 1 and os.path.isdir(rasters[0])
+            names = rasters_in(Path(rasters[0])) if one else rasters
+            targets = [Path(out) / f"{Path(name).stem}.tif" for name in names]
+        for target in targets:
+            writes += result_files(target)
+            folders.append(examples_folder(target))
+            if options.get("resume"):
+                keeps.append(journal_path(target).absolute())
+                keeps[-1].mkdir(exist_ok=True)
+    reads -= {str(folder) for folder in folders}
     try:
-        enter()
-    except (IsolationError, OSError) as error:
-        print(f"dlpk: error: {error}", file=sys.stderr)
-        return 1
-    from .main import main as command  # libraries start threads, which forbid the step before
+        return run_isolated([w for w in words if w != "--isolate"], reads, writes + folders, keeps)
+    finally:
+        for keep in keeps:
+            if not any(keep.iterdir()):
+                keep.rmdir()
 
-    return command(arguments)
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _texts(part)
+
+
+def _read(text: str) -> Iterator[str]:
+    """What a word of the command line names: a folder, a definition's folder, a kept call's."""
+    from ..harness.request import CALL_FILE, load_call
+
+    try:
+        if os.path.isdir(text):
+            yield text
+            if os.path.isfile(os.path.join(text, CALL_FILE)):
+                yield from _read(load_call(Path(text)).package)
+        elif os.path.isfile(text):
+            yield os.path.dirname(os.path.abspath(text)) if text.endswith(".emd") else text
+    except ValueError:  # a zero byte
+        return

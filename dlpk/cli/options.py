@@ -38,15 +38,14 @@ def isolate(run: Command) -> Command:
     @click.option(
         "--isolate",
         is_flag=True,
-        help="In a process without network, the package read-only (Linux).",
+        help="In a sandbox: no network, no files but those named (Linux, bubblewrap).",
     )
     @wraps(run)
     def command(isolate: bool, **options: Any) -> Any:
         if not isolate:
             return run(**options)
-        from ..harness.isolation import run_isolated
+        from .isolated import isolated
 
-        words = click.get_current_context().obj
-        return run_isolated([word for word in words if word != "--isolate"])
+        return isolated(click.get_current_context().obj, options)
 
     return command

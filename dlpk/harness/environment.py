@@ -18,7 +18,6 @@ import numpy as np
 from ..package.open import Package
 from .arcpy_standin import arcpy_installed
 from .devices import CPU
-from .isolation import protect_if_isolated
 from .loader import code_folders
 
 Say = Callable[[str, str], None]
@@ -47,7 +46,7 @@ def surroundings(
 
     Working directory, module search path, imported modules of the package and environment are
     restored; what the function prints goes to standard error; its warnings and ``arcpy`` messages
-    reach `say`. In an isolated process the package's folder becomes read-only.
+    reach `say`.
 
     Parameters
     ----------
@@ -61,7 +60,6 @@ def surroundings(
         Whether modules beside the function are only found if it adds their folder itself.
     """
     places = code_folders(package)
-    protect_if_isolated(places)
     folder, path, modules = os.getcwd(), list(sys.path), dict(sys.modules)
     finders, environment = list(sys.meta_path), dict(os.environ)
     writes_bytecode = sys.dont_write_bytecode
