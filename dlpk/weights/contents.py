@@ -8,18 +8,16 @@ What is found inside is asked again. What is not read to its end is an error.
 
 from __future__ import annotations
 
-import ast
 import bz2
 import gzip
 import io
 import lzma
-import math
 import re
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, BinaryIO, Final, cast
 
 from ..findings import Collector, Severity
@@ -27,10 +25,13 @@ from ..package.names import plural
 from ..package.rules import collector as zip_faults
 from ..package.zip_data import METHODS, STORED, EntryError, unpack
 from ..package.zip_reader import ENCRYPTED, Entry, read_directory
+from .arrays import extent
 from .formats import HDF5, holds_data_only, holds_lambda
-from .pickles import ALLOWED, Fetched, Text, read_pickle
+from .parts import Content
+from .pickles import read_pickle
+from .program import ALLOWED, Fetched, Text
 
-__all__ = ["PICKLES", "Content", "Judge"]
+__all__ = ["PICKLES", "Judge"]
 
 PICKLES: Final = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".joblib")
 
@@ -47,6 +48,7 @@ _TAIL: Final = 65_557
 _LEGACY: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How files of torch before 1.6 begin: a number, pickled. Four more pickles and raw data follow."""
 _LEGACY_PICKLES: Final = 5
+_OF_TAR: Final = ("pickle", "storages", "tensors")
 _SHOWN: Final = 6
 
 _AGAIN: Final = "Copy the file again, or save the weights anew."
@@ -54,78 +56,10 @@ _SAVE: Final = (
     "Do not load it unless you trust whoever made it. Save the tensors alone:"
     " torch.save(model.state_dict(), path), or safetensors."
 )
-_PLAIN_TYPE: Final = re.compile(r"[<>|=]?(?:([biufc?mM])(\d*)(?:\[\w+\])?|([SaUV])(\d+))")
 _SCRIPT: Final = re.compile(r"__torch__(\.\w+)+|torch\.jit\._pickle\.restore_type_tag")
 _SCRIPT_FILES: Final = re.compile(
     rb"\b(?:torch|ops\.aten)\.(?:save|load|from_file)\b|\bops\.(?!aten|prim|quantized|torchvision)\w+"
 )
-
-
-class _Part(io.RawIOBase):
-    """A part of a file as a file of its own."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._file, self._start, self._size, self._at = file, start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        self._file.seek(self._start + self._at)
-        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
-@dataclass(frozen=True)
-class Content:
-    """A file, or a part of one.
-
-    Parameters
-    ----------
-    file : binary file
-        Unbuffered or in memory, able to seek.
-    start, size : int
-        First byte, and number of bytes.
-    place : str
-        Name in reports.
-    pickled : bool
-        Whether it is meant to be loaded as a pickle: then it is a fault if it cannot be.
-    script : bool
-        Whether it is part of a TorchScript archive, whose own classes C++ reads.
-    depth : int
-        How many files it is in.
-    """
-
-    file: BinaryIO
-    start: int
-    size: int
-    place: str
-    pickled: bool = False
-    script: bool = False
-    depth: int = 0
-
-    def open(self) -> BinaryIO:
-        """Return it as a buffered file."""
-        return cast(BinaryIO, io.BufferedReader(_Part(self.file, self.start, self.size)))
-
-    def part(self, start: int, size: int, name: str = "", **changes: Any) -> Content:
-        """Return a part of it."""
-        place = f"{self.place}/{name}" if name else self.place
-        here = {"place": place, "depth": self.depth + 1, "pickled": False, **changes}
-        return replace(self, start=self.start + start, size=size, **here)
-
-    def holds(self, file: BinaryIO, size: int, name: str = "", **changes: Any) -> Content:
-        """Return what it holds in another form, now in `file`."""
-        return replace(self.part(0, size, name, **changes), file=file, start=0)
 
 
 class Judge:
@@ -214,11 +148,11 @@ class Judge:
         )
         if fault and (begins or entries):
             self._damaged(content, fault)
-        names = {entry.path for entry in entries or []}
-        top = next(iter(entries), None) if entries else None
-        folder = top.path.partition("/")[0] if top else ""
+        entries = entries or []
+        names = {entry.path for entry in entries}
+        folder = entries[0].path.partition("/")[0] if entries else ""
         script = f"{folder}/constants.pkl" in names and any("/code/" in name for name in names)
-        for entry in entries or []:
+        for entry in entries:
             if entry.data_offset >= 0 and (entry.packed or entry.size):
                 self._entry(content, file, entry, script)
         return begins or bool(entries)
@@ -257,9 +191,7 @@ class Judge:
                         member.offset_data,
                         member.size,
                         member.name,
-                        pickled=member.name.lower().endswith(
-                            (*PICKLES, "pickle", "storages", "tensors")
-                        ),
+                        pickled=member.name.lower().endswith((*PICKLES, *_OF_TAR)),
                     )
                     if member.issparse() or not (member.isreg() or member.isdir()):
                         self._unread(inner, "links and other special entries are")
@@ -302,17 +234,8 @@ class Judge:
                         self._unread(content, f"more than {MAX_UNPACKED >> 20} MiB unpacked are")
                         return True
                     file.write(piece)
-            except EntryError as error:
-                problem = error.what
-            except (
-                OSError,
-                EOFError,
-                zlib.error,
-                lzma.LZMAError,
-                ValueError,
-                MemoryError,
-            ) as error:
-                problem = str(error)
+            except (OSError, EOFError, EntryError, zlib.error, lzma.LZMAError, ValueError) as error:
+                problem = str(error).partition(". ")[0]
             size = file.tell()
             if problem and (broken_is_fault or (content.pickled and size)):
                 self._damaged(content, problem)
@@ -324,23 +247,9 @@ class Judge:
     def _array(self, content: Content, head: bytes) -> bool:
         if not head.startswith(b"\x93NUMPY"):
             return False
-        width = 2 if head[6:7] == b"\1" else 4
-        begin = 8 + width + int.from_bytes(head[8 : 8 + width], "little")
-        file = content.open()
         try:
-            if begin > min(_TAIL, content.size):
-                raise ValueError("its header is too long")
-            header = ast.literal_eval(file.read(begin)[8 + width :].decode("utf-8").strip())
-            size = _type_size(header["descr"]) * math.prod(header["shape"])
-        except (
-            ValueError,
-            SyntaxError,
-            TypeError,
-            KeyError,
-            LookupError,
-            RecursionError,
-            MemoryError,
-        ) as error:
+            begin, size = extent(content.open(), content.size, head)
+        except ValueError as error:
             self._damaged(content, f"the header of the array is none ({error})")
             return True
         if size < 0:  # objects: a pickle
@@ -454,21 +363,3 @@ def _inflate(file: BinaryIO) -> Iterator[bytes]:
         if not data:
             raise EOFError("it breaks off")
         yield inner.decompress(data, _CHUNK)
-
-
-def _type_size(description: Any) -> int:
-    """Return the bytes of an array's element; -1 if it is, or may be, an object."""
-    if isinstance(description, str):
-        match = _PLAIN_TYPE.fullmatch(description)
-        if match is None:
-            return -1
-        size = int(match[2] or match[4] or 1)
-        return 4 * size if match[3] == "U" else 8 if match[1] in ("m", "M") else size
-    if isinstance(description, tuple) and len(description) == 2:
-        size, shape = _type_size(description[0]), description[1]
-        return size * math.prod(shape if isinstance(shape, tuple) else (shape,))
-    sizes = []
-    for field in description:
-        size = _type_size(field[1])
-        sizes.append(size * math.prod(field[2]) if len(field) > 2 and size >= 0 else size)
-    return -1 if -1 in sizes else sum(sizes)

@@ -16,7 +16,8 @@ from ..errors import BuiltInFunctionError, PackageError
 from ..findings import Collector, halves
 from ..package.folder import walk
 from ..package.open import Package, resolve
-from .contents import PICKLES, Content, Judge
+from .contents import PICKLES, Judge
+from .parts import Content
 
 __all__ = ["RULES", "check_weights", "refused_by_weights_only"]
 

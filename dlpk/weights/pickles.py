@@ -11,25 +11,13 @@ What may be fetched is in `allowed.json`; whatever is not there is reported.
 
 from __future__ import annotations
 
-import json
 import pickletools
-import re
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Union
 
-__all__ = ["ALLOWED", "Fetched", "Program", "Text", "read_pickle"]
+from .program import Fetched, Program, Text
 
-ALLOWED: Final[dict[str, str]] = {
-    f"{module}.{name}": kind
-    for kind, modules in json.loads(Path(__file__).with_name("allowed.json").read_bytes()).items()
-    for module, names in modules.items()
-    for name in names.split()
-}
-"""Dotted name to kind: ``tensors``, which ``torch.load(weights_only=True)`` takes, too; ``values``
-beside them; ``objects``, harmless parts of whole networks."""
+__all__ = ["read_pickle"]
 
 MAX_LINE: Final = 1 << 24
 """Longest argument in bytes that ends with its line."""
@@ -40,8 +28,6 @@ _MAX_NAME: Final = 128
 
 _LOADER: Final = "torch.storage._load_from_bytes"
 _ENCODE: Final = "_codecs.encode"
-_NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_KNOWN: Final = sys.stdlib_module_names | {"__builtin__", "copy_reg", "joblib", "numpy", "torch"}
 _TEXTS: Final = {
     "STRING": "escaped",
     "UNICODE": "raw-unicode-escape",
@@ -57,43 +43,6 @@ _LENGTHS: Final = {
 }
 
 
-class Fetched(NamedTuple):
-    """A function or class that a pickle fetches, and the byte at which it does, from 0."""
-
-    module: str
-    name: str
-    offset: int
-
-    def __str__(self) -> str:
-        """Return the dotted name."""
-        return f"{self.module}.{self.name}"
-
-    @property
-    def importable(self) -> bool:
-        """Whether the module's name is one that Python has or could have."""
-        return _NAME.fullmatch(self.module) is not None
-
-
-class Text(NamedTuple):
-    """A text or bytes on the stack: where they stand in the file, and short ones themselves."""
-
-    coding: str
-    start: int
-    size: int
-    data: bytes | None
-
-    def decoded(self, data: bytes) -> str | None:
-        """Return the text as the unpickler would make it of the bytes."""
-        try:
-            if self.coding == "utf-8":
-                return data.decode("utf-8", "surrogatepass")
-            if self.coding == "escaped":  # no name that is allowed needs an escape
-                return None if b"\\" in data else data.strip()[1:-1].decode("latin-1")
-            return None if self.coding == "bytes" else data.decode(self.coding)
-        except ValueError:
-            return None
-
-
 class _Encoded(NamedTuple):
     """Bytes that are made from a text, as Python writes them up to protocol 2."""
 
@@ -105,48 +54,6 @@ _Value = Union[Fetched, Text, _Encoded, "tuple[object, ...]", None]
 
 class _Broken(Exception):
     """The unpickler would stop here, with an error."""
-
-
-@dataclass
-class Program:
-    """What one pickle would do.
-
-    Parameters
-    ----------
-    fetched : list of Fetched
-        What it fetches, in this order.
-    hidden : list of (int, str)
-        Byte and description of what cannot be told by reading.
-    loads : list of bytes or Text
-        What it hands to torch as another file; a `Text` stands in the file as it is.
-    calls : int
-        How often it calls something.
-    end : int
-        Byte behind the pickle, or where it breaks.
-    problem : str
-        Why it was not read to its end; empty if it was.
-    opcodes : int
-        How many were read.
-    exhausted : bool
-        Whether more opcodes follow than may be read.
-    """
-
-    fetched: list[Fetched] = field(default_factory=list)
-    hidden: list[tuple[int, str]] = field(default_factory=list)
-    loads: list[bytes | Text] = field(default_factory=list)
-    calls: int = 0
-    end: int = 0
-    problem: str = ""
-    opcodes: int = 0
-    exhausted: bool = False
-
-    @property
-    def plausible(self) -> bool:
-        """Whether something that does not announce itself as a pickle would act like one."""
-        return bool(self.hidden) or any(
-            item.importable and (self.calls or item.module.partition(".")[0] in _KNOWN)
-            for item in self.fetched
-        )
 
 
 def read_pickle(file: BinaryIO, start: int, size: int, limit: int) -> Program:
@@ -214,14 +121,16 @@ class _Machine:
                     self._stack.append(argument if isinstance(argument, Text) else None)
 
     def _argument(self, name: str, kind: int) -> object:
-        """Read an opcode's argument: a `Text`, bytes or two lines; None if it does not matter."""
+        """Read an opcode's argument: a `Text`, number or two lines; None if it does not matter."""
         if kind == pickletools.UP_TO_NEWLINE:
             start, line = self._at, self._line()
             if name in ("GLOBAL", "INST"):
                 return line, self._line()
-            return Text(_TEXTS[name], start, len(line), line) if name in _TEXTS else line
+            if name in _TEXTS:
+                return Text(_TEXTS[name], start, len(line), line if len(line) < 1024 else None)
+            return self._index(line) if name in ("GET", "PUT") else None
         if kind >= 0:
-            return self._read(kind)
+            return int.from_bytes(self._read(kind), "little")
         width, signed = _LENGTHS[kind]
         length = int.from_bytes(self._read(width), "little", signed=signed)
         start = self._at
@@ -300,9 +209,9 @@ class _Machine:
 
     # --- opcodes ----------------------------------------------------------------------------
 
-    def proto(self, argument: bytes) -> None:
-        if argument[0] > 5:
-            raise _Broken(f"its protocol {argument[0]} is unknown")
+    def proto(self, number: int) -> None:
+        if number > 5:
+            raise _Broken(f"its protocol {number} is unknown")
 
     def mark(self, _: object) -> None:
         self._below.append(self._stack)
@@ -322,35 +231,28 @@ class _Machine:
     def dup(self, _: object) -> None:
         self._stack.append(self._top())
 
-    def get(self, argument: bytes) -> None:
-        index = self._index(argument)
+    def get(self, index: int) -> None:
         if index not in self._memo:
             raise _Broken("it asks for what it has not kept")
         self._stack.append(self._memo[index])
 
-    def put(self, argument: bytes) -> None:
-        self._memo[self._index(argument)] = self._top()
+    def put(self, index: int) -> None:
+        self._memo[index] = self._top()
 
     def memoize(self, _: object) -> None:
         self._memo[len(self._memo)] = self._top()
 
-    def _index(self, argument: bytes) -> int:
-        digits = argument.partition(b"\0")[0]  # where the text ends for C
+    def _index(self, line: bytes) -> int:
+        digits = line.partition(b"\0")[0]  # where the text ends for C
         try:
             index = int(digits)
         except ValueError:
+            index = -1
             if len(digits) > _MAX_NAME:
                 self._hide("a number that is too long")
-            raise _Broken("a number is none") from None
         if index < 0:
             raise _Broken("a number is none")
         return index
-
-    def binary_get(self, argument: bytes) -> None:
-        self.get(str(int.from_bytes(argument, "little")).encode())
-
-    def binary_put(self, argument: bytes) -> None:
-        self._memo[int.from_bytes(argument, "little")] = self._top()
 
     def fetch(self, argument: tuple[bytes, bytes]) -> None:
         try:
@@ -449,11 +351,11 @@ _STEPS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "POP_MARK": _M.pop_mark,
     "DUP": _M.dup,
     "GET": _M.get,
-    "BINGET": _M.binary_get,
-    "LONG_BINGET": _M.binary_get,
+    "BINGET": _M.get,
+    "LONG_BINGET": _M.get,
     "PUT": _M.put,
-    "BINPUT": _M.binary_put,
-    "LONG_BINPUT": _M.binary_put,
+    "BINPUT": _M.put,
+    "LONG_BINPUT": _M.put,
     "MEMOIZE": _M.memoize,
     "GLOBAL": _M.fetch,
     "STACK_GLOBAL": _M.stack_fetch,

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dlpk.findings import Collector
-from dlpk.weights.contents import Content, Judge
+from dlpk.weights.contents import Judge
 from dlpk.weights.files import RULES
-from dlpk.weights.pickles import ALLOWED
+from dlpk.weights.parts import Content
+from dlpk.weights.program import ALLOWED
 from tests.attacks.malicious_weights import FILES, STOP_EARLY, text
 
 _NAMES = [

@@ -14,8 +14,9 @@ import torch
 
 from dlpk.findings import Collector
 from dlpk.validation.validate import validate
-from dlpk.weights.contents import Content, Judge
+from dlpk.weights.contents import Judge
 from dlpk.weights.files import RULES
+from dlpk.weights.parts import Content
 from tests.attacks import fuzz_pickles
 from tests.attacks.malicious_weights import FILES, GADGETS, call, torch_zip
 from tests.attacks.watching import watched

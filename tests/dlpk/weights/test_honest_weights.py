@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from dlpk.package.open import open_package
 from dlpk.weights.files import refused_by_weights_only
-from dlpk.weights.pickles import ALLOWED, read_pickle
+from dlpk.weights.pickles import read_pickle
+from dlpk.weights.program import ALLOWED
 from tests.attacks.malicious_weights import archive, saved
 from tests.support.functions_text import judge, rules
 
