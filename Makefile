@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 PY = $(VENV)/bin/python
 
-.PHONY: demo test lint types check setup clean
+.PHONY: demo test fuzz lint types check setup clean
 
 setup:
 	@scripts/setup.sh
@@ -13,6 +13,10 @@ demo: setup            ## build a package, validate it, classify a real scene, s
 
 test: setup            ## all tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+
+MUTANTS ?= 100000
+fuzz: setup            ## damage archives, definitions and weights for hours: none may crash or hang
+	@OMP_NUM_THREADS=1 $(PY) -m tests.attacks.fuzz $(MUTANTS)
 
 lint: setup            ## style
 	@$(PY) -m ruff check .
