@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder import build
 
     from .classification.api import classify
-    from .evaluation.calibration import calibrate
+    from .evaluation.calibration.calibrate import calibrate
     from .package.inspect import inspect
     from .packing.pack import pack
     from .testing.golden_test import golden_test as test
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "calibrate", "classify", "inspect", "pack", "test", "validate"]
 _HOMES = {
     "build": ("builder", "build"),
-    "calibrate": ("dlpk.evaluation.calibration", "calibrate"),
+    "calibrate": ("dlpk.evaluation.calibration.calibrate", "calibrate"),
     "classify": ("dlpk.classification.api", "classify"),
     "inspect": ("dlpk.package.inspect", "inspect"),
     "pack": ("dlpk.packing.pack", "pack"),

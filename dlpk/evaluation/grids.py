@@ -156,6 +156,14 @@ def on_grid(dataset: Any, grid: Grid, name: str, resampling: str) -> Any:
     return made
 
 
+def stretched(dataset: Any, grid: Grid, name: str, resampling: str) -> Any:
+    """A raster of the same extent in as many pixels as a grid has, resampled while it is read."""
+    if (dataset.RasterXSize, dataset.RasterYSize) == (grid.width, grid.height):
+        return dataset
+    options = {"format": "VRT", "width": grid.width, "height": grid.height}
+    return gdal.Translate("", dataset, resampleAlg=resampling, **options)
+
+
 def class_names(dataset: Any) -> dict[int, str]:
     """Names that a raster itself gives its values; none for what is no class."""
     band = dataset.GetRasterBand(1)

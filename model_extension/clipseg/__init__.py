@@ -112,7 +112,7 @@ def load_classifier(
         The device, the weights, a prompt or an example is at fault.
     """
     with _torch_needed():
-        from .inference.decision import BlockClassifier
+        from .inference.decision import BlockClassifier, calibration_note
         from .inference.segmenter import Segmenter, choose_device
         from .network.precision import choose_precision
     chosen = choose_device(device)
@@ -137,6 +137,9 @@ def load_classifier(
             recipe=arguments.image_prompt_style,
             presence_threshold=arguments.presence_threshold,
         )
+    note = calibration_note(arguments, definition)
+    if note:
+        warn(note)
     return BlockClassifier(segmenter, arguments)
 
 

@@ -47,8 +47,8 @@ class ModelDefinition:
         Range that ArcGIS is asked to stretch the pixels to: 0 to 255.
     prompt_names : tuple of str or None
         The frozen vocabulary; None when the package has a text tower.
-    thresholds : mapping
-        Calibrated thresholds of single prompts, by their folded text.
+    thresholds, strengths : mapping
+        What was calibrated, by `clipseg.language.logic.key`.
     map_space : bool
         True: north is not special, images may be turned and mirrored. False: only mirrored.
     precisions : tuple of str
@@ -70,6 +70,7 @@ class ModelDefinition:
     data_range: tuple[int, int]
     prompt_names: tuple[str, ...] | None
     thresholds: Mapping[str, float]
+    strengths: Mapping[str, float]
     map_space: bool
     precisions: tuple[str, ...]
 
@@ -162,6 +163,7 @@ def _definition(emd: Mapping[str, Any], own: Mapping[str, Any], folder: str) -> 
         data_range=_data_range(emd.get("DataRange", [0, 255])),
         prompt_names=_names(own["PromptNames"]) if vocabulary == "frozen" else None,
         thresholds=_thresholds(own.get("Thresholds", {})),
+        strengths=_strengths(own.get("Strengths", {})),
         map_space=emd.get("ImageSpaceUsed", "MAP_SPACE") == "MAP_SPACE",
         precisions=tuple(str(name) for name in own.get("Precisions", ("fp32",))),
     )
@@ -173,6 +175,14 @@ def _thresholds(values: Any) -> dict[str, float]:
         if not 0.0 <= value <= 1.0:
             raise DefinitionError(f"the threshold of {name!r} is {value:g}; it must be from 0 to 1")
     return thresholds
+
+
+def _strengths(values: Any) -> dict[str, float]:
+    strengths = {fold(str(name)): float(value) for name, value in dict(values).items()}
+    for name, value in strengths.items():
+        if not 0.0 < value < math.inf:
+            raise DefinitionError(f"the strength of {name!r} is {value:g}; it must be above 0")
+    return strengths
 
 
 def _three(key: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..contract.arguments import Arguments
 from ..contract.definition import ModelDefinition
 from ..language.growth import check_growth
-from ..language.logic import PRESENT, Thresholds, probability, score
+from ..language.logic import PRESENT, Thresholds, class_score, key, probability, score
 from ..language.nodes import Node, Phrase
 from .segmenter import Segmenter
 
@@ -104,8 +104,8 @@ def class_values(
 
     def rank(node: Node) -> Tensor:
         if level is not None and isinstance(node, Phrase):
-            return probability(node, known)
-        return score(node, known, thresholds, pixel)
+            return probability(node, known, thresholds.strength(node))
+        return class_score(node, known, thresholds, pixel)
 
     best = rank(plan.nodes[0])
     values = torch.ones_like(best, dtype=torch.uint8)
@@ -136,6 +136,8 @@ def class_probabilities(
 ) -> Tensor:
     """One band per class: the probability of a single phrase, the score of an expression.
 
+    Before what was calibrated for the class: these are what calibration starts from.
+
     Parameters
     ----------
     probabilities, arguments, definition, pixel
@@ -157,7 +159,7 @@ def class_probabilities(
     check_growth(plan.nodes, pixel)
     return torch.stack(
         [
-            probability(node, known)
+            probability(node, known, node.modifiers.strength)
             if isinstance(node, Phrase) and not node.modifiers.grow
             else score(node, known, thresholds, pixel)
             for node in plan.nodes
@@ -168,4 +170,32 @@ def class_probabilities(
 def chosen_thresholds(arguments: Arguments, definition: ModelDefinition) -> Thresholds:
     """Thresholds of a run: who changes the argument means it for all prompts, calibrated or not."""
     changed = arguments.threshold != definition.threshold
-    return Thresholds(arguments.threshold, {} if changed else definition.thresholds)
+    if changed:
+        return Thresholds(arguments.threshold, {})
+    return Thresholds(arguments.threshold, definition.thresholds, definition.strengths)
+
+
+def calibration_note(arguments: Arguments, definition: ModelDefinition) -> str:
+    """What the user has to know of calibrated values that are not used; empty if all are."""
+    if not definition.thresholds:
+        return ""
+    if arguments.threshold != definition.threshold:
+        return (
+            f"calibrated thresholds are not used: threshold is {arguments.threshold:g}, not the "
+            f"package's {definition.threshold:g}"
+        )
+    plan = arguments.plan
+    without = [
+        name
+        for name, node in zip(plan.names, plan.nodes)
+        if key(node) not in definition.thresholds
+        and not (isinstance(node, Phrase) and node.modifiers.threshold is not None)
+    ]
+    if not without:
+        return ""
+    return (
+        f"no calibrated threshold for {', '.join(map(repr, without[:5]))}"
+        + (" and others" if len(without) > 5 else "")
+        + f": {arguments.threshold:g} is used. The package has them for "
+        + ", ".join(map(repr, sorted(definition.thresholds)[:20]))
+    )

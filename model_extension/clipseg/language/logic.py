@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .nodes import And, Group, Modifiers, Node, Not, Or, Phrase, radius
+from .nodes import PLAIN, And, Group, Modifiers, Node, Not, Or, Phrase, radius
 from .prompts import fold
 
 PRESENT = 0.5
@@ -30,20 +30,70 @@ class Thresholds:
     Parameters
     ----------
     default : float
-    known : mapping
-        Calibrated thresholds of single prompts, by their folded text.
+    known, strengths : mapping
+        Calibrated thresholds and strengths, by `key`.
     """
 
     default: float
     known: Mapping[str, float]
+    strengths: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, phrase: Phrase) -> float:
         """The threshold of a phrase: its own, the calibrated one, or the default."""
         if phrase.modifiers.threshold is not None:
             return phrase.modifiers.threshold
-        if len(phrase.texts) == 1:
-            return self.known.get(fold(phrase.texts[0]), self.default)
-        return self.default
+        return self.known.get(key(phrase), self.default)
+
+    def strength(self, phrase: Phrase) -> float:
+        """The strength of a phrase: its own times the calibrated one.
+
+        A threshold that the user gives is one of the probability as it is.
+        """
+        own = phrase.modifiers
+        calibrated = self.strengths.get(key(phrase), 1.0) if own.threshold is None else 1.0
+        return own.strength * calibrated
+
+
+def key(node: Node) -> str:
+    """What calibrated values of a class are kept under: its words, whatever it is called.
+
+    Of a phrase its texts in any order, without its modifiers; of an expression all of it.
+    """
+    if isinstance(node, Phrase):
+        return "|".join(sorted(fold(text) for text in node.texts))
+    if isinstance(node, Group):
+        return f"({key(node.inner)}){_braces(node.modifiers)}"
+    if isinstance(node, Not):
+        return f"not {_part(node.inner)}"
+    return (" and " if isinstance(node, And) else " or ").join(_part(part) for part in node.parts)
+
+
+def _part(node: Node) -> str:
+    if isinstance(node, Phrase):
+        return key(node) + _braces(node.modifiers)
+    return f"({key(node)})" if isinstance(node, (And, Or)) else key(node)
+
+
+def _braces(modifiers: Modifiers) -> str:
+    if modifiers == PLAIN:
+        return ""
+    own = "" if modifiers.threshold is None else f":{modifiers.threshold:g}"
+    return f"{{{own}*{modifiers.strength:g}{modifiers.grow:+g}{modifiers.unit}}}"
+
+
+def class_score(
+    node: Node,
+    probabilities: Mapping[tuple[str, ...], Tensor],
+    thresholds: Thresholds,
+    pixel: float,
+) -> Tensor:
+    """Score of a class, with what was calibrated for its expression as a whole; see `score`."""
+    found = score(node, probabilities, thresholds, pixel)
+    name = key(node)
+    if isinstance(node, Phrase) or name not in thresholds.known:
+        return found
+    strong = (found * thresholds.strengths.get(name, 1.0)).clamp(max=1.0)
+    return calibrate(strong, thresholds.known[name])
 
 
 def score(
@@ -69,7 +119,7 @@ def score(
         Shape (rows, columns), 0 to 1; above one half the class is present.
     """
     if isinstance(node, Phrase):
-        strong = probability(node, probabilities)
+        strong = probability(node, probabilities, thresholds.strength(node))
         return _grown(calibrate(strong, thresholds.of(node)), node.modifiers, pixel)
     if isinstance(node, Group):
         own = node.modifiers.threshold
@@ -87,10 +137,11 @@ def score(
     return result
 
 
-def probability(phrase: Phrase, probabilities: Mapping[tuple[str, ...], Tensor]) -> Tensor:
-    """Probability of a phrase with its strength, at most 1; shape (rows, columns)."""
+def probability(
+    phrase: Phrase, probabilities: Mapping[tuple[str, ...], Tensor], strength: float
+) -> Tensor:
+    """Probability of a phrase times a strength, at most 1; shape (rows, columns)."""
     plain = probabilities[phrase.texts]
-    strength = phrase.modifiers.strength
     return plain if strength == 1.0 else (plain * strength).clamp(max=1.0)
 
 

@@ -1,46 +1,29 @@
-"""Thresholds from labels: counting, labels of all kinds, writing them into a package."""
+"""Calibration from outside: what is written is used, and nothing is written that loses."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr
+from osgeo import gdal
 
 import dlpk
 from builder import build
 from dlpk.cli.main import main
-from dlpk.evaluation.calibration import STEPS, _curve, _middle_of_best, calibrate
+from dlpk.errors import TruthError
+from dlpk.evaluation.calibration import calibrate as module
+from dlpk.evaluation.calibration.store import words_of, write_calibrated
+from dlpk.evaluation.calibration.values import Scene
 from dlpk.evaluation.rasters import Options, evaluate_raster
+from dlpk.package.open import open_package
 
 gdal.UseExceptions()
-ogr.UseExceptions()
-
-
-def test_curve_by_hand() -> None:
-    hits, misses = np.zeros(STEPS + 1, np.int64), np.zeros(STEPS + 1, np.int64)
-    hits[[400, 450]] = [10, 30]  # labelled pixels with probabilities 0.8 and 0.9
-    misses[[100, 420]] = [50, 20]  # others with 0.2 and 0.84
-    curve = _curve("x", hits, misses, None)
-    at = dict(zip(np.round(curve.thresholds, 3), curve.iou))
-    assert at[0.0] == pytest.approx(40 / 110)
-    assert at[0.5] == pytest.approx(40 / 60)
-    assert at[0.82] == pytest.approx(30 / 60)
-    assert at[0.85] == pytest.approx(30 / 40)
-    assert at[0.9] == 0
-    assert curve.threshold == pytest.approx(0.87, abs=0.011)  # the middle of 0.84 … 0.9
-    assert curve.pixels == 40
-    recall = _curve("x", hits, misses, 4.0)
-    assert recall.threshold < 0.8
-
-
-def test_middle_of_equally_good() -> None:
-    assert _middle_of_best(np.array([0, 1, 3, 3, 3, 1])) == 3
-    assert _middle_of_best(np.array([2, 2, 0])) == 0
-
-
 ROOT = Path(__file__).parents[3]
+# A synonym, a name, an expression; the reference has water 1 and vegetation 2.
+PROMPT = "water = water|sea, vegetation = trees OR crops"
+CLASSES = {"water": (1, 1), "vegetation": (2, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -50,49 +33,118 @@ def corner(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     build(folder / "mini.dlpk", weights="mini")
     for name in ("scene", "reference"):
         source = str(ROOT / "demo" / f"{name}.tif")
-        gdal.Translate(str(folder / f"{name}.tif"), source, srcWin=[200, 150, 288, 240])
+        gdal.Translate(str(folder / f"{name}.tif"), source, srcWin=[200, 150, 192, 176])
     return folder / "mini.dlpk", folder / "scene.tif", folder / "reference.tif"
 
 
-def test_whole_way(corner: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    """Thresholds are found, drawn, written, valid, shown, and make the result better."""
+def mean_iou(package: Path, scene: Path, reference: Path, out: Path, **arguments: str) -> float:
+    dlpk.classify(package, scene, out, prompt=PROMPT, arguments=arguments)
+    result = evaluate_raster(out, reference, Options(classes=CLASSES))
+    return float(np.mean([row["iou"] for row in result.per_class()[1:]]))
+
+
+def test_whole_way(
+    corner: tuple[Path, Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is found for synonyms and an expression is written, valid, used, and better."""
     package, scene, reference = corner
     out, png = tmp_path / "calibrated.dlpk", tmp_path / "curve.png"
-    words = [str(package), str(scene), "--truth", str(reference), "--prompt", "water, vegetation"]
+    words = [str(package), str(scene), "--truth", str(reference), "--prompt", PROMPT]
     assert main(["calibrate", *words, "--png", str(png), "--write", str(out), "-q"]) == 0
+    said = capfd.readouterr().out
+    assert "on other blocks" in said
+    assert "'sea|water', 'crops or trees'" in said or "'sea|water', 'trees or crops'" in said
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert not list(dlpk.validate(out))
-    thresholds = dlpk.inspect(out).thresholds
-    assert set(thresholds) == {"water", "vegetation"}
-    found = dlpk.calibrate(package, scene, reference, prompt="water, vegetation")
-    assert {name: round(value, 4) for name, value in found.thresholds.items()} == thresholds
-    scores = {}
-    for name, source, arguments in [
-        ("plain", package, {}),
-        ("calibrated", out, {}),
-        ("changed", out, {"threshold": "0.9"}),
-    ]:
-        path = tmp_path / f"{name}.tif"
-        dlpk.classify(source, scene, path, prompt="water, vegetation", arguments=arguments)
-        classes = {"water": (1, 1), "vegetation": (2, 2)}
-        result = evaluate_raster(path, reference, Options(classes=classes))
-        scores[name] = [row["iou"] for row in result.per_class()[1:]]
-    assert sum(scores["calibrated"]) > sum(scores["plain"])
-    # Who changes the argument means it, calibrated or not.
-    assert sum(scores["changed"]) < sum(scores["plain"])
+    stored = dlpk.inspect(out).thresholds
+    assert set(stored) == {"sea|water", "trees or crops"}
+    plain = mean_iou(package, scene, reference, tmp_path / "plain.tif")
+    better = mean_iou(out, scene, reference, tmp_path / "better.tif")
+    assert better > plain
+    # The report's own figure for the pixels it was found on is what a run gives.
+    found = dlpk.calibrate(out, scene, reference, prompt=PROMPT)
+    assert found.baseline.here == pytest.approx(better, abs=0.01)
+    capfd.readouterr()
+    assert main(["classify", str(out), str(scene), str(tmp_path / "c.tif"), "--prompt", "sea"]) == 0
+    assert "no calibrated threshold for 'sea'" in "".join(capfd.readouterr())
+    words = ["classify", str(out), str(scene), str(tmp_path / "c.tif"), "--prompt", PROMPT]
+    assert main([*words, "--arg", "threshold=0.9"]) == 0
+    assert "calibrated thresholds are not used" in "".join(capfd.readouterr())
 
 
-def test_f_beta(corner: tuple[Path, Path, Path]) -> None:
+def test_nothing_is_written_that_does_not_win(
+    corner: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     package, scene, reference = corner
-    found = {}
-    for beta in (None, 0.3, 3.0):
-        result = calibrate(package, scene, reference, prompt="water", beta=beta)
-        found[beta] = result.thresholds["water"]
-        text = result.to_text()
-        assert ("F-beta" in text) == (beta is not None)
-        assert f"{result.curves[0].best_f_beta:.3f}" in text
-    # Precision wants a high threshold, recall a low one.
-    assert found[3.0] < found[None] < found[0.3]
+    noise = tmp_path / "noise.tif"
+    driver = gdal.GetDriverByName("GTiff")
+    made = driver.CreateCopy(str(noise), gdal.Open(str(reference)))
+    shape = (made.RasterYSize, made.RasterXSize)
+    # What the package as it is finds is the truth: there is nothing to gain.
+    plain = tmp_path / "plain.tif"
+    dlpk.classify(package, scene, plain, prompt="water, vegetation")
+    right = gdal.Open(str(plain)).ReadAsArray()
+    made.GetRasterBand(1).WriteArray(right.reshape(shape))
+    made = None
+    out = tmp_path / "out.dlpk"
+    words = ["calibrate", str(package), str(scene), "--truth", str(noise), "-q"]
+    assert main([*words, "--prompt", "water, vegetation", "--write", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "nothing beats the package as it is" in said
+    assert "is not written" in said
+    assert not out.exists()
+
+
+def test_cell_sizes_and_words_are_compared(corner: tuple[Path, Path, Path]) -> None:
+    package, scene, reference = corner
+    found = dlpk.calibrate(
+        package,
+        scene,
+        reference,
+        prompt="water = sea",
+        cell_size=[10.0, 20.0],
+        classes={"water": 1},
+    )
+    labels = [trial.label for trial in found.trials]
+    assert labels == ["cell size 10", "cell size 20"]
+    assert found.best[1].elsewhere >= found.baseline.elsewhere
+    # Labels are compared at the raster's own cell size, whatever was looked at.
+    assert len({trial.pixels.truth.size for trial in found.trials}) == 1
+    assert all(label in found.to_text() for label in labels)
+    settings = module._settings(["sea", "lake"], None, ["1", "1,0.5"])
+    assert [each.label for each in settings] == [
+        f"{words}, scales {scales}" for words in ("sea", "lake") for scales in ("1", "1,0.5")
+    ]
+    assert settings[1].arguments == {"text_prompt": "sea", "scales": "1,0.5"}
+
+
+def test_what_is_kept_under_which_words(corner: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "c.dlpk"
+    write_calibrated(corner[0], out, {"river|sea": (0.2, 1.5), "water": (0.4, 1.0)})
+    with open_package(out) as opened:
+        assert opened.emd["CLIPSeg"]["Thresholds"] == {"river|sea": 0.2, "water": 0.4}
+        assert opened.emd["CLIPSeg"]["Strengths"] == {"river|sea": 1.5}
+        words = words_of(
+            opened,
+            {"text_prompt": "Sea|River, w = water{*2}, water:0.7", "background_prompt": "trees"},
+        )
+    assert words.keys == ("river|sea", "water", "water")
+    usual = json.loads(json.dumps(words.start.thresholds[3]))
+    assert words.start.thresholds == (0.2, 0.4, 0.7, usual)
+    assert words.start.strengths == (1.5, 1.0, 1.0, 1.0)
+    assert words.competitors == 1
+    assert words.fixed == {2: "has a threshold of its own in the prompt"}
+
+
+def test_what_cannot_be_calibrated(corner: tuple[Path, Path, Path]) -> None:
+    package, scene, reference = corner
+    with pytest.raises(TruthError, match="2 rasters and 3 label files"):
+        dlpk.calibrate(package, [scene] * 2, [reference] * 3)
+    with pytest.raises(TruthError, match="beta is -1"):
+        dlpk.calibrate(package, scene, reference, beta=-1)
+    with pytest.raises(TruthError, match=r"none of the classes water .*roof"):
+        dlpk.calibrate(package, scene, reference, prompt="water", classes={"roof": 1})
+    assert module._scenes([Scene("a", "b")], ())[0].truth == "b"
 
 
 def test_names_are_checked_before_the_run(

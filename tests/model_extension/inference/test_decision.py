@@ -173,7 +173,12 @@ def test_growth_by_pixels_is_checked_before_the_first_block(package: ModelDefini
 
 def classifier(package: ModelDefinition, **scalars: Any) -> Any:
     arguments: Arguments = parse_arguments(scalars, package)
-    return clipseg.load_classifier(package, arguments, -1, pytest.fail)
+
+    def warn(message: str) -> None:
+        # The package has a calibrated threshold for "Roof" alone.
+        assert message.startswith(("no calibrated threshold", "calibrated thresholds are not used"))
+
+    return clipseg.load_classifier(package, arguments, -1, warn)
 
 
 def noise(rows: int, columns: int, seed: int = 0) -> np.ndarray:

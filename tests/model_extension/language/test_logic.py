@@ -168,8 +168,8 @@ def test_strengths() -> None:
     # Of a group it multiplies the score.
     assert scored("(a AND b){*0.5}", a=1, b=1) == 0.5
     assert scored("(a AND b){*3}", a=0.65, b=1) == 1.0
-    assert probability(Phrase(("a",), Modifiers(strength=3.0)), maps(a=0.5)).item() == 1.0
-    assert probability(Phrase(("a",)), maps(a=0.5)).item() == 0.5
+    assert probability(Phrase(("a",)), maps(a=0.5), 3.0).item() == 1.0
+    assert probability(Phrase(("a",)), maps(a=0.5), 1.0).item() == 0.5
 
 
 # --- growth ------------------------------------------------------------------------------------
