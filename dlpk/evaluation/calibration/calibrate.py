@@ -260,7 +260,7 @@ def _settings(prompt: Any, cell_size: Any, scales: Sequence[str]) -> list[_Setti
         [prompt] if prompt is None or isinstance(prompt, str) else list(prompt) or [None]
     )
     single = cell_size is None or isinstance(cell_size, (int, float))
-    sizes = [cell_size] if single else list(cell_size) or [None]
+    sizes: list[Any] = [cell_size] if single else list(cell_size) or [None]
     several = [len(each) > 1 for each in (prompts, sizes, scales)]
     found = []
     for words, size, scale in itertools.product(prompts, sizes, scales or [None]):
