@@ -257,13 +257,14 @@ class _Settings:
 
 def _settings(prompt: Any, cell_size: Any, scales: Sequence[str]) -> list[_Settings]:
     prompts: list[Any] = (
-        [prompt] if prompt is None or isinstance(prompt, str) else list(prompt) or [None]
+        [prompt] if prompt is None or isinstance(prompt, str) else [*prompt] or [None]
     )
     single = cell_size is None or isinstance(cell_size, (int, float))
     sizes: list[Any] = [cell_size] if single else list(cell_size) or [None]
-    several = [len(each) > 1 for each in (prompts, sizes, scales)]
+    all_scales: list[Any] = list(scales) or [None]
+    several = [len(each) > 1 for each in (prompts, sizes, all_scales)]
     found = []
-    for words, size, scale in itertools.product(prompts, sizes, scales or [None]):
+    for words, size, scale in itertools.product(prompts, sizes, all_scales):
         parts = [words or "default prompt"] if several[0] else []
         parts += [f"cell size {size:g}" if size else "own cell size"] if several[1] else []
         parts += [f"scales {scale}"] if several[2] else []

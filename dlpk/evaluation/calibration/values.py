@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from osgeo import gdal
+
+from builder.scratch import scratch_folder
 
 from ...classification.api import classify
 from ...errors import TruthError
@@ -98,9 +99,9 @@ def read_pixels(
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     names: tuple[str, ...] = ()
     groups = _groups(scenes)
-    with tempfile.TemporaryDirectory(prefix="dlpk-calibrate-") as name:
+    with scratch_folder() as home:
         for number, scene in enumerate(scenes):
-            folder = Path(name) / str(number)
+            folder = home / str(number)
             folder.mkdir()
             out = folder / "values.tif"
             classify(package, scene.image, out, cell_size=cell_size, **options)
