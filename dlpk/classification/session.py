@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,12 @@ AS_TEXT = (
     "arguments are handed over as text, as from the table in the tool's dialog; "
     "--set arguments_as=typed shows whether that is the reason"
 )
+
+
+def _is_about_text(cause: BaseException | None) -> bool:
+    """Whether an error comes from a text in the place of a number."""
+    words = re.search(r"\b(str|string|StrDType)\b|<U\d", str(cause))
+    return isinstance(cause, (TypeError, ValueError)) and words is not None
 
 
 class Read(NamedTuple):
@@ -252,9 +259,10 @@ class Run:
                 request.tlc, request.shape, request.props, request.blocks
             )
         except DlpkError as error:
-            raise type(error)(
-                "\n  ".join([str(error), *self._circumstances(block, kept, debug_block)])
-            ) from error
+            lines = [str(error), *self._circumstances(block, kept, debug_block)]
+            if self.settings.arguments_as != "typed" and _is_about_text(error.__cause__):
+                lines.insert(1, AS_TEXT)
+            raise type(error)("\n  ".join(lines)) from error
         if mask is None:  # "simply use inherited NoData"
             mask = np.broadcast_to(valid, pixels.shape).astype(np.uint8)
         return pixels, mask

@@ -91,7 +91,10 @@ def load_class(path: Path) -> type:
     fitting = [
         value
         for value in classes
-        if value.__module__ == module.__name__ and all(hasattr(value, name) for name in METHODS)
+        if value.__module__ == module.__name__
+        and all(hasattr(value, name) for name in METHODS)
+        and _parameters(getattr(value, METHODS[0], None))
+        < 2  # helpers of functions want more than self
     ]
     bases = {base for value in fitting for base in value.__mro__[1:]}
     fitting = [value for value in fitting if value not in bases]
@@ -107,6 +110,12 @@ def load_class(path: Path) -> type:
         f"{path} has no class named {path.stem!r}: ArcGIS makes an object of the class that is "
         f"named like the file (classes in it: {names})"
     )
+
+
+def _parameters(method: object) -> int:
+    """How many values a method takes by position, itself included."""
+    code = getattr(method, "__code__", None)
+    return code.co_argcount if code is not None else 0
 
 
 def _import(path: Path) -> ModuleType:

@@ -31,7 +31,7 @@ def explain(error: BaseException, folders: Sequence[Path]) -> str:
         first.
     """
     chain = list(_chain(error))
-    parts = [f"{_named(error)}{_hint(chain)}", *_frames(error, folders)]
+    parts = [f"{_named(error)}{_hint(chain, folders)}", *_frames(error, folders)]
     for cause in chain[1 : CAUSES + 1]:
         parts += [f"because of {_named(cause)}", *_frames(cause, folders)]
     return "\n  ".join(parts)
@@ -78,8 +78,15 @@ def _shown(frame: traceback.FrameSummary) -> str:
     return f"{frame.filename}, line {frame.lineno}, in {frame.name}{line}"
 
 
-def _hint(chain: Sequence[BaseException]) -> str:
+def _hint(chain: Sequence[BaseException], folders: Sequence[Path]) -> str:
     for error in chain:
+        if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+            name = error.filename
+            if not os.path.isabs(name) and any((folder / name).exists() for folder in folders):
+                return (
+                    f". {name!r} lies in the package, and relative paths mean ArcGIS's working "
+                    "directory: join it to os.path.dirname(kwargs['model'])"
+                )
         if not isinstance(error, ImportError) or not error.name:
             continue
         name = error.name.split(".")[0]

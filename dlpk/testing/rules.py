@@ -21,7 +21,7 @@ _CHOICE = "this project's choice"
 _GOLDEN = "this project's package format, version 1"
 
 RULES: dict[str, Rule] = {
-    "run/not-run": Rule(_N, "What cannot be started cannot be judged by running it.", _CHOICE),
+    "run/not-run": Rule(_E, "What cannot be started cannot be judged by running it.", _CHOICE),
     # Phases.
     "run/dialog-fails": Rule(_E, "Picking the package in the tool's dialog ends in error.", _INIT),
     "run/dialog-cost": Rule(_N, "The dialog waits while the function initialises.", _PHASES),

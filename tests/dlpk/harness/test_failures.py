@@ -61,6 +61,53 @@ class Counting:
         assert run.configuration.padding == 4
 
 
+def test_text_compared_with_pixels(tmp_path: Path, raster: Path) -> None:
+    text = """
+class Comparing:
+    def getParameterInfo(self):
+        return [
+            {"name": "raster", "dataType": "raster"},
+            {"name": "low", "dataType": "numeric", "value": 8},
+        ]
+    def getConfiguration(self, **scalars):
+        self.low = scalars["low"]
+        return {}
+    def updatePixels(self, tlc, shape, props, **blocks):
+        return {"output_pixels": (blocks["raster_pixels"][:1] < self.low).astype("u1")}
+"""
+    lines = failure(make_package(tmp_path / "P", "Comparing", text=text), raster).splitlines()
+    assert any(
+        line.endswith("--set arguments_as=typed shows whether that is the reason") for line in lines
+    )
+
+
+def test_file_of_the_package_that_is_looked_for_elsewhere(tmp_path: Path, raster: Path) -> None:
+    text = """
+class Opening:
+    def getParameterInfo(self): return [{"name": "raster", "dataType": "raster"}]
+    def initialize(self, **kwargs): open("Opening.py")
+    def updatePixels(self, tlc, shape, props, **blocks): return {}
+"""
+    first = failure(make_package(tmp_path / "P", "Opening", text=text), raster).splitlines()[0]
+    assert "'Opening.py' lies in the package" in first
+
+
+def test_helper_of_a_function_is_not_taken_for_it(tmp_path: Path, raster: Path) -> None:
+    text = """
+class Child:
+    def getParameterInfo(self, required): return required
+    def updatePixels(self, tlc, shape, props, **blocks): return {}
+class Other:
+    def getParameterInfo(self): return [{"name": "raster", "dataType": "raster"}]
+    def updatePixels(self, tlc, shape, props, **blocks):
+        return {"output_pixels": blocks["raster_pixels"]}
+"""
+    package = make_package(tmp_path / "P", "Renamed", text=text)
+    said: list[tuple[str, str]] = []
+    with running(package, raster, said=said):
+        assert any("'Other' is taken instead" in text for _, text in said)
+
+
 def test_frames_of_libraries_come_after(tmp_path: Path, raster: Path) -> None:
     package = make_package(tmp_path / "P", probe={"Answer": "library"})
     lines = failure(package, raster).splitlines()

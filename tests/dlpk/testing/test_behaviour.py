@@ -215,13 +215,13 @@ def test_not_run(tmp_path: Path) -> None:
     for source in (package, tmp_path / "gone.dlpk"):
         report = check_run(source, device="cpu")
         assert rules(report) == {"run/not-run"}
-        assert report.ok
+        assert not report.ok
     text = (FUNCTIONS / "Judged.py").read_text()
     text = text.replace('"value": 127.5', '"required": True')
     package = make_package(tmp_path / "Q", "Judged", text=text)
     report = check_run(package, device="cpu")
     assert rules(report) == {*SOUND, "run/not-run"}
-    assert "--arg" in report.notes[-1].remedy
+    assert "--arg" in report.errors[-1].remedy
     assert rules(check_run(package, arguments={"threshold": 5}, device="cpu", blocks=9)) == SOUND
 
 
@@ -303,5 +303,5 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found[: len(static)] == static
     assert {entry["rule"] for entry in found[len(static) :]} == {*SOUND, "run/empty-block-fails"}
     assert "hello" in err
-    assert main(["validate", package, "--run", "--blocks", "0"]) == 1
+    assert main(["validate", package, "--run", "--blocks", "0"]) == 2
     assert "--blocks" in capsys.readouterr().err
