@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import SourceError
-from .tensors import RenamedTensors, Tensors
+from .tensors import LazyTensors, Tensors
 
 # The authors' names on the left, those of transformers on the right.
 _DECODER_NAMES = (
@@ -20,7 +23,7 @@ _DECODER_NAMES = (
 _CLIP_PARTS = ("vision_model.", "text_model.", "visual_projection.", "text_projection.")
 
 
-def rename_decoder(tensors: Tensors, path: Path) -> RenamedTensors:
+def rename_decoder(tensors: Tensors, path: Path) -> LazyTensors:
     """Give the authors' decoder the names it has in transformers.
 
     Parameters
@@ -35,19 +38,19 @@ def rename_decoder(tensors: Tensors, path: Path) -> RenamedTensors:
     SourceError
         It is not such a decoder.
     """
-    names: dict[str, tuple[str, slice | None]] = {}
+    names, parts = {}, LazyTensors()
     for old in tensors.keys():
         fused = re.fullmatch(r"blocks\.(\d+)\.self_attn\.in_proj_(weight|bias)", old)
         if fused:
-            width = tensors.shape(old)[0] // 3
+            height, *rest = tensors.shape(old)
             for index, part in enumerate(("q_proj", "k_proj", "v_proj")):
                 new = f"decoder.layers.{fused[1]}.self_attn.{part}.{fused[2]}"
-                names[new] = (old, slice(index * width, (index + 1) * width))
+                parts[new] = (height // 3, *rest), partial(_third, tensors, old, index)
             continue
         for pattern, replacement in _DECODER_NAMES:
             new, count = re.subn("^" + pattern, replacement, old)
             if count:
-                names[new] = (old, None)
+                names[new] = old
                 break
         # `reduce.*` is there, but no code of the authors uses it.
     if "decoder.film_mul.weight" not in names or "decoder.reduces.0.weight" not in names:
@@ -55,7 +58,12 @@ def rename_decoder(tensors: Tensors, path: Path) -> RenamedTensors:
             f"{path} is not a CLIPSeg decoder as its authors publish it (rd64-uni-refined.pth and "
             "the like): it has no film_mul and reduces"
         )
-    return RenamedTensors(tensors, names)
+    return LazyTensors(LazyTensors.of(tensors, names) | parts)
+
+
+def _third(tensors: Tensors, name: str, index: int) -> np.ndarray:
+    """Queries, keys or values, which the authors' files hold one above the other."""
+    return np.split(tensors.tensor(name), 3)[index]
 
 
 def decoder_config(decoder: Tensors, path: Path) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def decoder_config(decoder: Tensors, path: Path) -> dict[str, Any]:
     }
 
 
-def rename_clip(tensors: Tensors, folder: Path) -> RenamedTensors:
+def rename_clip(tensors: Tensors, folder: Path) -> LazyTensors:
     """Bring a CLIP model's tensors under the names they have inside CLIPSeg.
 
     Parameters
@@ -109,11 +117,11 @@ def rename_clip(tensors: Tensors, folder: Path) -> RenamedTensors:
     SourceError
         It is no CLIP model.
     """
-    names: dict[str, tuple[str, slice | None]] = {}
+    names = {}
     for old in tensors.keys():
         plain = old[len("clip.") :] if old.startswith("clip.") else old
         if plain.startswith(_CLIP_PARTS):
-            names["clip." + plain] = (old, None)
+            names["clip." + plain] = old
     if "clip.vision_model.embeddings.patch_embedding.weight" not in names:
         raise SourceError(f"{folder} holds no CLIP model in the hub's layout")
-    return RenamedTensors(tensors, names)
+    return LazyTensors.of(tensors, names)

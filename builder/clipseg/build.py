@@ -108,19 +108,9 @@ def build(
         Says what is wrong and what to do; nothing is left behind.
     """
     options = Options(
-        weights=os.fspath(weights),
-        clip=clip,
-        revision=revision,
-        name=name,
-        description=description,
-        precision=precision,
-        threshold=threshold,
-        prompt=prompt,
-        freeze_prompts=freeze_prompts,
-        prompt_embeddings=prompt_embeddings,
-        names=names,
-        embeddings_tensor=embeddings_tensor,
-    )
+        os.fspath(weights), clip, revision, name, description, precision, threshold, prompt,
+        freeze_prompts, prompt_embeddings, names, embeddings_tensor,
+    )  # fmt: skip
     out = Path(out)
     try:
         fill = partial(_fill, options, options.title(out), options.stem(out))

@@ -23,27 +23,16 @@ NETWORK_KEYS = (
     "decoder_intermediate_size",
     "use_complex_transposed_convolution",
 )
-VISION_KEYS = (
+TOWER_KEYS = (
     "hidden_size",
     "intermediate_size",
     "num_hidden_layers",
     "num_attention_heads",
-    "image_size",
-    "patch_size",
     "hidden_act",
     "layer_norm_eps",
 )
-TEXT_KEYS = (
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "vocab_size",
-    "max_position_embeddings",
-    "eos_token_id",
-    "hidden_act",
-    "layer_norm_eps",
-)
+VISION_KEYS = (*TOWER_KEYS, "image_size", "patch_size")
+TEXT_KEYS = (*TOWER_KEYS, "vocab_size", "max_position_embeddings", "eos_token_id")
 
 
 def network_settings(config: Mapping[str, Any], *, frozen: bool) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def download(repository: str, revision: str | None = None) -> tuple[Path, str]:
     repository : str
         Hub id.
     revision : str, optional
-        Branch, tag or commit; the pinned commit of a known id by default, else ``main``.
+        Branch, tag or whole commit; the pinned commit of a known id by default, else ``main``.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def download(repository: str, revision: str | None = None) -> tuple[Path, str]:
     SourceError
         It is not in the cache and cannot be downloaded; says which files to put where.
     """
-    revision = _full_revision(repository, revision)
+    revision = revision or PINNED_REVISIONS.get(repository, "main")
     # A commit never changes, so that one in the cache need not be asked for.
     folder = _cached(repository, revision) if re.fullmatch(COMMIT, revision) else None
     if folder is None:
@@ -79,18 +79,6 @@ def _cache() -> Path:
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
-
-
-def _full_revision(repository: str, revision: str | None) -> str:
-    pinned = PINNED_REVISIONS.get(repository)
-    if revision is None:
-        return pinned or "main"
-    if re.fullmatch(r"[0-9a-f]{7,39}", revision) is None:
-        return revision
-    snapshots = _cache() / f"models--{repository.replace('/', '--')}" / "snapshots"
-    known = {path.name for path in snapshots.glob(revision + "*")} | {pinned or ""}
-    full = [commit for commit in known if commit.startswith(revision)]
-    return full[0] if len(full) == 1 else revision
 
 
 def _cached(repository: str, revision: str) -> Path | None:

@@ -11,7 +11,6 @@ from ..json_files import read_json
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 IMAGE_SIZE = 352
 
 
@@ -74,11 +73,6 @@ def _read(settings: dict[str, Any], path: Path) -> Preprocessing:
         notes = (
             f"{path} says mean and std 0.5, a mistake of the hub's files before January 2023: "
             "ImageNet's values, which CLIPSeg was trained with, are used instead",
-        )
-    elif all(math.isclose(a, b, abs_tol=1e-4) for a, b in zip(mean, CLIP_MEAN)):
-        notes = (
-            f"{path} says CLIP's own mean, and CLIPSeg was trained with ImageNet's "
-            f"({IMAGENET_MEAN}): kept, as these weights may differ",
         )
     return Preprocessing(mean, std, size, (path,), notes)
 

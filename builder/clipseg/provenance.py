@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ..licences import Licence
 from ..manifest import file_hash
-from .licence_texts import BSD_3_CLAUSE, MIT
 from .sources import Weights
 from .tokenizer_files import TokenizerFiles
 from .vocabulary import Vocabulary
+
+TEXTS = Path(__file__).parent / "licences"
+
+
+def _text(licence: str, holder: str) -> str:
+    """A licence that has to travel with what it covers, word for word."""
+    return (TEXTS / f"{licence}.txt").read_text(encoding="utf-8").format(holder=holder)
+
 
 CODE = Licence(
     "raster function and its modules (CLIPSegClassifier.py, clipseg/, common/)",
@@ -22,7 +30,7 @@ CLIP = Licence(
     "MIT",
     "OpenAI, repository openai/CLIP",
     "OpenAI's model card calls deployed use cases out of scope.",
-    MIT.format(holder="2021 OpenAI"),
+    _text("MIT", "2021 OpenAI"),
 )
 DECODER = Licence(
     "CLIPSeg decoder weights",
@@ -68,7 +76,7 @@ CHIPS = {
         "golden chip: snow",
         "BSD-3-Clause",
         "test data of rasterio",
-        text=BSD_3_CLAUSE.format(holder="2013, MapBox"),
+        text=_text("BSD-3-Clause", "2013, MapBox"),
     ),
     "cat": Licence(
         "golden chip: cat",

@@ -13,7 +13,7 @@ from ..json_files import read_json
 from .authors import decoder_config, rename_clip, rename_decoder
 from .hub import download
 from .preprocessing import Preprocessing, read_preprocessing
-from .tensors import MergedTensors, Tensors, open_folder, open_tensors
+from .tensors import LazyTensors, Tensors, open_folder, open_tensors
 
 DEFAULT_SOURCE = "CIDAS/clipseg-rd64-refined"
 MINI_FOLDER = Path(__file__).parent / "mini"
@@ -144,7 +144,7 @@ def _authors(path: Path, clip: str | Path | None, stack: ExitStack) -> Weights:
     config = read_json(folder / "config.json")
     _check_type(config, ("clip", "clipseg"), folder)
     opened, files = open_folder(folder, stack)
-    tensors = MergedTensors(decoder, rename_clip(opened, folder))
+    tensors = LazyTensors(rename_clip(opened, folder) | decoder)
     towers = {
         key: value
         for key, value in _completed(config, tensors).items()

@@ -6,8 +6,9 @@ import pickle
 import re
 import tarfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,45 +37,46 @@ class Tensors(Protocol):
         """One tensor."""
 
 
-class PickledTensors:
-    """A ``.pth`` or ``.bin`` file of PyTorch, read without executing what it may contain.
+class LazyTensors(dict[str, tuple[tuple[int, ...], Callable[[], np.ndarray]]]):
+    """Tensors by name: the shape, and how to read the data."""
 
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    SourceError
-        The file is damaged, or holds more than tensors.
-    """
-
-    def __init__(self, path: Path) -> None:
-        loaded = _load(path)
-        for key in ("state_dict", "model"):  # training frameworks wrap the weights
-            if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-                loaded = loaded[key]
-        if not isinstance(loaded, Mapping):
-            raise SourceError(f"{path} holds a {type(loaded).__name__}, not named tensors")
-        self._tensors = {
-            str(name): value.detach() for name, value in loaded.items() if hasattr(value, "detach")
-        }
-
-    def keys(self) -> Iterable[str]:
-        """Names."""
-        return self._tensors.keys()
+    @classmethod
+    def of(cls, tensors: Tensors, names: Mapping[str, str]) -> LazyTensors:
+        """Tensors of a file; `names` are those there by their new names."""
+        return cls(
+            (new, (tensors.shape(old), partial(tensors.tensor, old))) for new, old in names.items()
+        )
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of one tensor."""
-        return tuple(self._tensors[name].shape)
+        return self[name][0]
 
     def tensor(self, name: str) -> np.ndarray:
-        """One tensor; types that numpy lacks, such as bfloat16, as float32."""
-        tensor = self._tensors[name]
-        try:
-            return np.asarray(tensor.numpy())
-        except TypeError:
-            return np.asarray(tensor.float().numpy())
+        """One tensor."""
+        return self[name][1]()
+
+
+def _pickled(path: Path) -> LazyTensors:
+    """A ``.pth`` or ``.bin`` file of PyTorch, read without executing what it may contain."""
+    loaded = _load(path)
+    for key in ("state_dict", "model"):  # training frameworks wrap the weights
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping):
+        raise SourceError(f"{path} holds a {type(loaded).__name__}, not named tensors")
+    return LazyTensors(
+        (str(name), (tuple(value.shape), partial(_array, value.detach())))
+        for name, value in loaded.items()
+        if hasattr(value, "detach")
+    )
+
+
+def _array(tensor: Any) -> np.ndarray:
+    """A tensor for numpy, which lacks some types, such as bfloat16."""
+    try:
+        return np.asarray(tensor.numpy())
+    except TypeError:
+        return np.asarray(tensor.float().numpy())
 
 
 def _load(path: Path) -> Any:
@@ -105,62 +107,6 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-class RenamedTensors:
-    """Tensors under other names, parts of tensors among them.
-
-    Parameters
-    ----------
-    tensors : Tensors
-        Where the data are.
-    names : mapping
-        New name to (old name, rows); rows None means the whole tensor.
-    """
-
-    def __init__(self, tensors: Tensors, names: Mapping[str, tuple[str, slice | None]]) -> None:
-        self._tensors = tensors
-        self._names = names
-
-    def keys(self) -> Iterable[str]:
-        """Names."""
-        return self._names.keys()
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one tensor."""
-        old, rows = self._names[name]
-        shape = self._tensors.shape(old)
-        return shape if rows is None else (len(range(*rows.indices(shape[0]))), *shape[1:])
-
-    def tensor(self, name: str) -> np.ndarray:
-        """One tensor."""
-        old, rows = self._names[name]
-        tensor = self._tensors.tensor(old)
-        return tensor if rows is None else tensor[rows]
-
-
-class MergedTensors:
-    """Several collections as one; the first that has a name counts.
-
-    Parameters
-    ----------
-    *parts : Tensors
-    """
-
-    def __init__(self, *parts: Tensors) -> None:
-        self._owner = {name: part for part in reversed(parts) for name in part.keys()}
-
-    def keys(self) -> Iterable[str]:
-        """Names."""
-        return self._owner.keys()
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one tensor."""
-        return self._owner[name].shape(name)
-
-    def tensor(self, name: str) -> np.ndarray:
-        """One tensor."""
-        return self._owner[name].tensor(name)
-
-
 def open_tensors(path: Path, stack: ExitStack) -> Tensors:
     """Open a weights file by its kind.
 
@@ -183,7 +129,7 @@ def open_tensors(path: Path, stack: ExitStack) -> Tensors:
             return stack.enter_context(SafetensorsFile(path))
         except WeightsError as error:
             raise SourceError(str(error)) from error
-    return PickledTensors(path)
+    return _pickled(path)
 
 
 def weights_files(folder: Path) -> list[Path]:
@@ -209,12 +155,12 @@ def weights_files(folder: Path) -> list[Path]:
     )
 
 
-def open_folder(folder: Path, stack: ExitStack) -> tuple[Tensors, list[Path]]:
+def open_folder(folder: Path, stack: ExitStack) -> tuple[LazyTensors, list[Path]]:
     """Open the weights of a folder in the hub's layout.
 
     Returns
     -------
-    Tensors
+    LazyTensors
         All tensors.
     list of Path
         The files that they are in.
@@ -225,4 +171,8 @@ def open_folder(folder: Path, stack: ExitStack) -> tuple[Tensors, list[Path]]:
         There are none, or one is damaged.
     """
     files = weights_files(folder)
-    return MergedTensors(*(open_tensors(file, stack) for file in files)), files
+    tensors = LazyTensors()
+    for file in files:
+        opened = open_tensors(file, stack)
+        tensors.update(LazyTensors.of(opened, {name: name for name in opened.keys()}))
+    return tensors, files

@@ -103,22 +103,6 @@ def test_what_was_built(package: Opened) -> None:
     assert list(check_container(package.built.path)) == []
 
 
-def test_it_reproduces_its_golden_chips(
-    package: Opened, scenes: list[dict[str, np.ndarray]]
-) -> None:
-    golden = json.loads((package.folder / "golden" / "golden.json").read_text())
-    assert golden["prompts"] == ["cup", "person", "cat", "sea"]
-    assert golden["tolerance"] <= 0.03
-    inputs = np.load(package.folder / "golden" / golden["inputs"])
-    np.testing.assert_array_equal(inputs, golden_chips(352)[3:])
-    expected = np.load(package.folder / "golden" / golden["probabilities"]) / golden["steps"]
-    # They say something: at least two of the prompts are there and not there.
-    assert sum(masks.max() > 0.8 and masks.min() < 0.1 for masks in expected.swapaxes(0, 1)) >= 3
-    for found, masks in zip(scenes[3:], expected):
-        result = np.stack([found[prompt] for prompt in golden["prompts"]])
-        assert np.abs(result - masks).max() < 1e-3 < golden["tolerance"]
-
-
 def test_the_cat_lights_up(package: Opened) -> None:
     found = package.probabilities(photo("chelsea"), ("cat", "zebra", "train", "remote", "sea"))
     assert share(found["cat"]) > 0.5
@@ -148,21 +132,6 @@ def test_the_horse_is_where_its_silhouette_is(package: Opened) -> None:
         assert share(found[absent]) == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "prompt", "least"),
-    [
-        ("astronaut", "person", 0.25),
-        ("camera", "person", 0.2),
-        ("stereo_motorcycle", "motorcycle", 0.2),
-    ],
-)
-def test_more_photos(package: Opened, name: str, prompt: str, least: float) -> None:
-    found = package.probabilities(photo(name), (prompt, *ABSENT))
-    assert share(found[prompt]) > least
-    assert found[prompt].max() > 0.8
-    assert max(found[absent].max() for absent in ABSENT) < 0.2
-
-
 def test_scene_from_above(scenes: list[dict[str, np.ndarray]]) -> None:
     """A snow field, a forest in it and a road in the upper left corner."""
     brightness, found = golden_chips(352)[2].mean(axis=0), scenes[2]
@@ -178,10 +147,3 @@ def test_what_is_absent_stays_dark_in_every_scene(scenes: list[dict[str, np.ndar
     for found in scenes[:3]:
         for absent in ("cup", "person", "cat", *ABSENT, "pizza"):
             assert found[absent].max() < 0.1, absent
-
-
-def test_photos_light_up(scenes: list[dict[str, np.ndarray]]) -> None:
-    for found, shown in zip(scenes[3:], ("cat", "person", "cup")):
-        assert share(found[shown]) > 0.1
-        for other in {"cat", "person", "cup"} - {shown}:
-            assert share(found[other]) < 0.02, other

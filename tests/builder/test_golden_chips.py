@@ -27,7 +27,6 @@ from builder.clipseg.golden import (
 from builder.clipseg.provenance import CHIPS
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.weights import load_network
-from model_extension.common.errors import WeightsError
 from tests.support.tiny_clipseg import StateDict, reference, settings, token_ids, write_folder
 
 
@@ -62,12 +61,6 @@ def test_chips_are_mirrored_for_large_tiles(size: int) -> None:
     np.testing.assert_array_equal(
         large[..., 352 : 352 + beyond, :352], chips[..., ::-1, :][..., :beyond, :]
     )
-
-
-def test_chips_show_something() -> None:
-    for chip in golden_chips(352):
-        assert chip.std() > 15
-        assert len(np.unique(chip)) > 100
 
 
 # Their prompts
@@ -139,10 +132,6 @@ def test_a_chip_has_to_show_what_is_found(cat: tuple[str, float, float]) -> None
     others = {"marsh": ("sea", 0.5, 0.3), "trees": ("tree", 0.5, 0.3), "cup": ("cup", 0.2, 0.3)}
     assert chosen(**others, cat=("cat", 0.5, 0.01))[0] == ["marsh", "trees", "cat"]
     assert chosen(**others, cat=cat)[0] == ["marsh", "trees", "cup"]
-
-
-def test_nothing_is_found() -> None:
-    assert chosen() == (["marsh", "trees", "snow"], ["solar panel", "water", "sea", "river"])
 
 
 def test_proven_precisions_pass_the_test_that_proved_them() -> None:
@@ -228,10 +217,3 @@ def test_exact_network_differs_from_single_precision() -> None:
     single = load_network(tensors, network).embed_text(tokens).numpy()
     exact = ExactNetwork(tensors, network, "weights").embed_text(tokens.numpy())
     assert 1e-9 < np.abs(single - exact).max() < 1e-4
-
-
-def test_exact_network_checks_the_weights() -> None:
-    tensors = dict(reference(settings()).state_dict())
-    del tensors["decoder.film_mul.bias"]
-    with pytest.raises(WeightsError, match=r"weights: .*decoder\.film_mul\.bias"):
-        ExactNetwork(StateDict(tensors), NetworkConfig.from_dict(settings()), "weights")

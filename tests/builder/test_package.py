@@ -20,7 +20,6 @@ import builder.clipseg.build
 import builder.clipseg.sources
 from builder import build
 from builder.clipseg.provenance import CHIPS
-from builder.licences import licences_text
 from builder.manifest import VERSION
 from builder.naming import LONGEST_CLASS, class_names, file_stem, plain_text
 from dlpk.package.open import check_container
@@ -30,7 +29,6 @@ from schemas.emd.validate import validate_emd
 from schemas.manifest import validate_manifest
 from tests.support import built_packages, random_package
 from tests.support.built_packages import read_emd, read_manifest, unpacked
-from tests.support.tiny_clipseg import settings, write_folder
 
 ROOT = Path(__file__).parents[2]
 one_thread = random_package.one_thread
@@ -104,22 +102,6 @@ def test_weights(pristine: Path, out: Path, tmp_path: Path, precision: str, dtyp
         assert torch.equal(tensor, source[name].to(half))
 
 
-def test_definition(pristine: Path, out: Path, tmp_path: Path) -> None:
-    build(out, weights=str(pristine), prompt=" water ,  Solar  Panels,water", threshold=0.25)
-    emd = read_emd(out)
-    assert emd["CLIPSeg"]["Prompt"] == "water , Solar Panels,water"
-    assert [(c["Value"], c["Name"]) for c in emd["Classes"]] == [(1, "water"), (2, "Solar Panels")]
-    assert (emd["Threshold"], emd["ImageHeight"], emd["Padding"]) == (0.25, 64, 16)
-    assert emd["CLIPSeg"]["Mean"] == [0.485, 0.456, 0.406]
-    network = settings()
-    for tower in ("vision_config", "text_config"):
-        for key, value in emd["CLIPSeg"]["Network"][tower].items():
-            assert value == network[tower][key]
-    definition = read_definition(str(unpacked(out, tmp_path / "u") / "Some_Name.emd"), "")
-    assert definition.prompt == emd["CLIPSeg"]["Prompt"]
-    assert definition.prompt_names is None
-
-
 def test_manifest(pristine: Path, out: Path, tmp_path: Path) -> None:
     build(out, weights=str(pristine), name="Ünï")
     package, manifest = unpacked(out, tmp_path / "unpacked"), read_manifest(out)
@@ -158,38 +140,6 @@ def test_licences_state_the_contradiction(package: Path) -> None:
     assert len(chips) == 3 and chips < {licence.part for licence in CHIPS.values()}
 
 
-def test_licences_of_golden_chips() -> None:
-    text = licences_text(CHIPS.values())
-    for words in (
-        "modified Copernicus Sentinel data 2016",
-        "National Ecological Observatory Network",
-        "Redistributions in binary form must reproduce",
-        "Stefan van der Walt",
-        "Rachel Michetti",
-        "NASA",
-    ):
-        assert words in text
-
-
-def test_an_old_package_is_replaced(pristine: Path, out: Path) -> None:
-    out.write_bytes(b"old")
-    build(out, weights=str(pristine))
-    assert zipfile.is_zipfile(out)
-    assert out.stat().st_mode & 0o777 == 0o666 & ~_umask()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def test_legacy_end_token(tmp_path: Path, out: Path) -> None:
-    """The hub's config says 2 and means the highest id; the package says the same."""
-    build(out, weights=str(write_folder(tmp_path / "old", settings(end_token=2))))
-    assert read_emd(out)["CLIPSeg"]["Network"]["text_config"]["eos_token_id"] == 2
-
-
 def test_windows_line_ends_of_a_checkout(
     pristine: Path, package: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,14 +172,6 @@ def test_mini_is_labelled_as_such(
     assert not any("CLIP" in part and "clipseg" not in part for part in parts)
 
 
-@pytest.mark.skipif(not builder.clipseg.sources.MINI_FOLDER.is_dir(), reason="no miniature yet")
-def test_the_miniature_itself(out: Path) -> None:
-    built = build(out, weights="mini")
-    assert built.notes == ()
-    assert built.size < 10_000_000
-    assert list(check_container(out)) == []
-
-
 # Names
 
 
@@ -258,11 +200,6 @@ def test_any_name(pristine: Path, out: Path, name: str) -> None:
     build(out, weights=str(pristine), name=name)
     assert list(check_container(out)) == []
     assert read_emd(out)["Name"] == read_manifest(out)["name"] == plain_text(name)
-
-
-def test_empty_name(pristine: Path, out: Path) -> None:
-    build(out, weights=str(pristine), name=" \n")
-    assert read_emd(out)["Name"] == "Some Name"
 
 
 @given(st.text(st.characters(codec=None), max_size=90))

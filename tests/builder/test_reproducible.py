@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
 
 from tests.support.tiny_clipseg import settings, write_folder
 
@@ -97,21 +96,6 @@ def test_frozen_prompts_too(weights: Path, tmp_path: Path) -> None:
     one = built(tmp_path / "1.dlpk", weights, FREEZE=freeze)
     other = built(tmp_path / "2.dlpk", weights, FREEZE=freeze, THREADS="3", PLAIN="1")
     assert one == other, differing(tmp_path / "1.dlpk", tmp_path / "2.dlpk")
-
-
-def test_order_of_the_tensors_in_the_source(first: Path, weights: Path, tmp_path: Path) -> None:
-    """What differs then is the hash of the input in the manifest, and nothing else."""
-    copy = Path(shutil.copytree(weights, tmp_path / "weights"))
-    tensors = load_file(copy / "model.safetensors")
-    save_file(dict(tensors), copy / "model.safetensors", metadata={"any": "thing"})
-    built(tmp_path / "b.dlpk", copy)
-    assert differing(first, tmp_path / "b.dlpk") == ["manifest.json"]
-
-
-def test_source_date_epoch_is_all_that_changes(first: Path, weights: Path, tmp_path: Path) -> None:
-    dated = built(tmp_path / "b.dlpk", weights, SOURCE_DATE_EPOCH="1700000000")
-    assert dated != first.read_bytes()
-    assert differing(first, tmp_path / "b.dlpk") == []
 
 
 def test_other_weights_are_noticed(first: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -60,36 +59,6 @@ def test_header(tmp_path: Path) -> None:
     assert len(content) == 8 + length + total_bytes([(2, 3), (5,)], "float16")
     with safe_open(tmp_path / "x.safetensors", "np") as file:
         assert file.metadata() == {"format": "pt"}
-
-
-def test_views_of_any_order(tmp_path: Path) -> None:
-    base = np.arange(24, dtype=np.float32).reshape(4, 6)
-    tensors = {"turned": base.T, "strided": base[::2, ::3], "rows": base[1:3]}
-    written = load_file(write(tmp_path / "x.safetensors", tensors))
-    for name, tensor in tensors.items():
-        np.testing.assert_array_equal(written[name], tensor)
-
-
-def test_one_tensor_in_memory_at_a_time(tmp_path: Path) -> None:
-    handed_out: list[weakref.ref[np.ndarray]] = []
-
-    def read(name: str) -> np.ndarray:
-        assert all(array() is None for array in handed_out)
-        tensor = np.ones((50, 50), np.float32)
-        handed_out.append(weakref.ref(tensor))
-        return tensor
-
-    shapes = dict.fromkeys("abc", (50, 50))
-    for dtype in ("float16", "float32"):
-        write_safetensors(tmp_path / "x.safetensors", shapes, read, dtype=dtype)
-    assert len(handed_out) == 6
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_not_finite(tmp_path: Path, value: float, dtype: str) -> None:
-    with pytest.raises(BuildError, match="tensor 'w' holds values that are not finite"):
-        write(tmp_path / "x.safetensors", {"w": np.array([0, value])}, dtype)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from builder.errors import VocabularyError
 from model_extension.clipseg.contract.definition import read_definition
 from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.language.plan import make_plan
-from model_extension.common.errors import PromptError
 from tests.support.tiny_clipseg import settings, write_folder
 
 WIDTH = 24  # of an embedding in the tiny networks
@@ -119,17 +118,6 @@ def test_the_text_tower_is_left_out(weights: Path, tmp_path: Path) -> None:
     assert emd["CLIPSeg"]["Vocabulary"] == "frozen"
 
 
-def test_unknown_prompts_are_refused_with_the_known_ones(weights: Path, tmp_path: Path) -> None:
-    build(tmp_path / "x.dlpk", weights=str(weights), freeze_prompts="water, solar panel")
-    with pytest.raises(PromptError, match=r"solar panels.*did you mean 'solar panel'.*water"):
-        opened(tmp_path / "x.dlpk", tmp_path / "x").embedder.texts(["solar panels"])
-
-
-def test_long_prompts_are_reported(weights: Path, tmp_path: Path) -> None:
-    built = build(tmp_path / "x.dlpk", weights=str(weights), freeze_prompts="x" * 100)
-    assert any("has 102 tokens, of which the model reads 77" in note for note in built.notes)
-
-
 @pytest.mark.parametrize(
     ("frozen", "prompt", "expected"),
     [
@@ -146,11 +134,6 @@ def test_default_prompts(
     emd = json.loads(zipfile.ZipFile(tmp_path / "x.dlpk").read("x.emd"))
     assert emd["CLIPSeg"]["Prompt"] == expected
     assert [entry["Name"] for entry in emd["Classes"]] == expected.split(", ")
-
-
-def test_default_prompt_that_is_not_frozen(weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="'roof' is not among them"):
-        build(tmp_path / "x.dlpk", weights=str(weights), freeze_prompts="a, b", prompt="roof")
 
 
 def test_provenance(weights: Path, tmp_path: Path) -> None:
@@ -236,13 +219,6 @@ def test_several_tensors_that_fit(tmp_path: Path) -> None:
         read_embeddings(*files.values(), WIDTH, tensor="other")
 
 
-def test_embeddings_as_pytorch_saves_them(tmp_path: Path) -> None:
-    torch.save({"mine": torch.from_numpy(some(3)).bfloat16()}, tmp_path / "e.pt")
-    (tmp_path / "names.txt").write_text("a\nb\nc\n")
-    found = read_embeddings(tmp_path / "e.pt", tmp_path / "names.txt", WIDTH)
-    np.testing.assert_allclose(found.embeddings, some(3), rtol=1e-2)
-
-
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [
@@ -259,14 +235,6 @@ def test_embeddings_that_do_not_fit(
 ) -> None:
     with pytest.raises(VocabularyError, match=words):
         read(tmp_path, "abc", **tensors)
-
-
-def test_files_that_are_not_there(tmp_path: Path) -> None:
-    files = written(tmp_path, "abc", mine=some(3))
-    with pytest.raises(BuildError, match=r"no such weights file: .*nowhere"):
-        read_embeddings(tmp_path / "nowhere", files["names"], WIDTH)
-    with pytest.raises(BuildError, match=r"names in .*nowhere cannot be read"):
-        read_embeddings(files["prompt_embeddings"], tmp_path / "nowhere", WIDTH)
 
 
 # Names
