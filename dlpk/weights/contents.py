@@ -193,7 +193,7 @@ class Judge:
                         member.name,
                         pickled=member.name.lower().endswith((*PICKLES, *_OF_TAR)),
                     )
-                    if member.issparse() or not (member.isreg() or member.isdir()):
+                    if member.issparse() or (not member.isreg() and member.name in _OF_TAR):
                         self._unread(inner, "links and other special entries are")
                     elif member.isreg():
                         self.judge(inner)
@@ -213,7 +213,7 @@ class Judge:
         file, certain = content.open(), True
         if head.startswith(b"\x1f\x8b"):
             pieces = _pieces(gzip.open, file)
-        elif head.startswith(b"BZh"):
+        elif head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
             pieces = _pieces(bz2.open, file)
         elif head.startswith((b"\xfd7zXZ", b"\x5d\0")):
             pieces, certain = _pieces(lzma.open, file), head[0] == 0xFD

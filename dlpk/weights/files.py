@@ -9,11 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.emd.rules import Rule
-from schemas.findings import Finding, Report, Severity
-
 from ..errors import BuiltInFunctionError, PackageError
-from ..findings import Collector, halves
+from ..findings import Collector, Finding, Report, Rule, Severity, halves
 from ..package.folder import walk
 from ..package.open import Package, resolve
 from .contents import PICKLES, Judge
@@ -167,8 +164,10 @@ def _files(package: Package, named: set[Path]) -> Iterator[tuple[str, Path]]:
     assert package.root is not None
     root = package.root.resolve()
     paths = {path: path.relative_to(root).as_posix() for path in named if path.is_relative_to(root)}
-    if package.kind != "emd":
-        paths.update({(root / name): name for name, _ in walk(root)})
+    if package.kind == "dlpk":  # what a tool left behind is in it, too
+        paths.update({path: path.relative_to(root).as_posix() for path in sorted(root.rglob("*"))})
+    elif package.kind == "folder":
+        paths.update({root / name: name for name, _ in walk(root)})
     for path, name in paths.items():
         if stat.S_ISREG(path.lstat().st_mode):
             yield name, path

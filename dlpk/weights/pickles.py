@@ -92,6 +92,7 @@ class _Machine:
         self._stack: list[_Value] = []
         self._below: list[list[_Value]] = []  # a stack per mark
         self._memo: dict[int, _Value] = {}
+        self._announced = False  # many data could be opcodes; a protocol's number is a claim
 
     def run(self, limit: int) -> None:
         program, read = self.program, self._file.read
@@ -169,6 +170,8 @@ class _Machine:
             self._stack.append(None)
             return
         item = Fetched(module, name, self._at - 1)
+        if not (item.importable or self._announced):
+            raise _Broken("what it fetches cannot be there")
         self.program.fetched.append(item)
         self._stack.append(item)
 
@@ -212,6 +215,7 @@ class _Machine:
     def proto(self, number: int) -> None:
         if number > 5:
             raise _Broken(f"its protocol {number} is unknown")
+        self._announced = True
 
     def mark(self, _: object) -> None:
         self._below.append(self._stack)
@@ -248,7 +252,7 @@ class _Machine:
             index = int(digits)
         except ValueError:
             index = -1
-            if len(digits) > _MAX_NAME:
+            if len(digits) > _MAX_NAME and digits.strip().isdigit():
                 self._hide("a number that is too long")
         if index < 0:
             raise _Broken("a number is none")
@@ -261,15 +265,19 @@ class _Machine:
             raise _Broken("a name is no text") from None
 
     def stack_fetch(self, _: object) -> None:
+        values = self._pop(2)
         names = [
-            value.decoded(value.data)
-            if isinstance(value, Text) and value.data is not None
-            else None
-            for value in self._pop(2)
+            value.decoded(value.data) if isinstance(value, Text) and value.data else None
+            for value in values
         ]
+        texts = all(isinstance(value, Text) for value in values)
+        if None in names and not (texts or self._announced or self.program.fetched):
+            raise _Broken("a name is no text")
         self._fetch(*names)
 
     def extension(self, _: object) -> None:
+        if not self._announced:
+            raise _Broken("an extension code has no meaning")
         self._hide("an extension code, whose meaning is nowhere in the file")
         self._stack.append(None)
 

@@ -71,7 +71,8 @@ def fetched(data: bytes, unpickler: Any) -> list[str]:
 
     class Recorder(unpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Callable[..., Any]:
-            if module.partition(".")[0] not in _THERE:
+            parts = module.split(".")
+            if parts[0] not in _THERE or not all(part.isidentifier() for part in parts):
                 raise ModuleNotFoundError(module)
             names.append(f"{module}.{name}")
             return Anything

@@ -18,8 +18,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlpk.findings import Collector
 from dlpk.package.open import open_package
-from dlpk.weights.files import refused_by_weights_only
+from dlpk.weights.contents import Judge
+from dlpk.weights.files import RULES, refused_by_weights_only
+from dlpk.weights.parts import Content
 from dlpk.weights.pickles import read_pickle
 from dlpk.weights.program import ALLOWED
 from tests.attacks.malicious_weights import archive, saved
@@ -181,3 +184,13 @@ def test_plain_values_are_read_to_their_end(value: object, protocol: int) -> Non
     read = read_pickle(io.BytesIO(data), 0, len(data), 10_000)
     assert not read.problem and not read.hidden and read.end == len(data)
     assert all(str(item) in ALLOWED for item in read.fetched)
+
+
+def test_numbers_and_texts_are_not_taken_for_pickles() -> None:
+    random = np.random.default_rng(1)
+    for number in range(3000):
+        kind = ("f4", "f2", "i8", "u1")[number % 4]
+        data = (random.normal(size=100) * 50).astype("i8" if kind == "i8" else "f4").astype(kind)
+        findings = Collector(RULES, "file")
+        Judge(findings).judge(Content(io.BytesIO(data.tobytes()), 0, data.nbytes, "file"))
+        assert not findings.report(), data.tobytes()
