@@ -93,6 +93,20 @@ def lock_folder(folder: str | os.PathLike[str], own: bool = False) -> int | None
     return None
 
 
+@contextmanager
+def one_at_a_time(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Wait until no other process is in such a block for the same folder."""
+    lock = None
+    with suppress(OSError):  # Windows, or a file system without locks
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
 def remove_folder(folder: str | os.PathLike[str]) -> None:
     """Remove a folder with everything in it, also where somebody took away permissions.
 

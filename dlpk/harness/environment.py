@@ -159,8 +159,8 @@ def _hide_own_modules(folders: Sequence[Path]) -> dict[str, ModuleType]:
     found = set()
     for folder in folders:
         for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir())):
-            found |= {name for name in OWN_NAMES if (place / name).is_dir()}
-            found |= {name for name in OWN_NAMES if (place / f"{name}.py").is_file()}
+            found |= {name for name in OWN_NAMES if os.path.isdir(place / name)}
+            found |= {name for name in OWN_NAMES if os.path.isfile(place / f"{name}.py")}
     if not found:
         return {}
     sys.meta_path.insert(0, _OwnNames(sorted(found), folders))

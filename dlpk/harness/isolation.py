@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
-from builder.scratch import scratch_folder
+from builder.scratch import one_at_a_time, scratch_folder
 from builder.target import check_targets, make_folder
 
 from ..errors import IsolationError
@@ -105,6 +105,8 @@ def run_isolated(
         options += [word for bind in shown for word in bind] + ["--chdir", os.getcwd()]
         code = _run(bwrap, options, [sys.executable, "-c", START.format(home=str(HOME)), *words])
         taken = set()
+        if places:
+            stack.enter_context(one_at_a_time(next(iter(places))))
         for target in reversed(writes):  # the picture last: whoever sees it sees its legend too
             made = places[target.absolute().parent] / target.name
             if (code == 0 or made.is_dir()) and _take_out(made, target, inputs):

@@ -7,7 +7,7 @@ import shutil
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
-from builder.scratch import scratch_folder
+from builder.scratch import one_at_a_time, scratch_folder
 from builder.target import check_targets
 
 from ..errors import OutputError
@@ -225,7 +225,11 @@ class OutputRaster:
                 rearrange(self._file, floating=self.dtype.kind == "f")
             _check_complete(self._file)
             if self.legend:
-                write_vat(self._folder, self._file.name, self.legend, self.counts)
+                with collecting_failures() as problems:
+                    write_vat(self._folder, self._file.name, self.legend, self.counts)
+                empty = [file for file in self._folder.iterdir() if not file.stat().st_size]
+                if problems or empty:
+                    raise OSError(problems[0] if problems else f"{empty[0].name} came out empty")
             self._publish()
         except (RuntimeError, OSError) as error:
             raise self._failure(error) from error
@@ -235,14 +239,15 @@ class OutputRaster:
     def _failure(self, error: Exception) -> OutputError:
         # Frames of the failed call hold the dataset, which could not be closed then.
         traceback.clear_frames(error.__traceback__)
-        free = ""
-        try:
+        reason = str(error)
+        with suppress(OSError):
             left = shutil.disk_usage(self._folder).free
-            if left < 1 << 20:
-                free = f" ({left:,} bytes are free on the disk)"
-        except OSError:
-            free = ""
-        return OutputError(f"{self.path} cannot be written: {error}{free}")
+            if left < 1 << 20:  # what GDAL says of it may be anything
+                reason = (
+                    f"the disk is full ({left:,} bytes are free): make room or choose another "
+                    f"folder ({error})"
+                )
+        return OutputError(f"{self.path} cannot be written: {reason}")
 
     def _close(self) -> list[str]:
         """Close the file; returns what went wrong."""
@@ -253,11 +258,12 @@ class OutputRaster:
     def _publish(self) -> None:
         """Put the files in place, the picture last: whoever sees it sees its legend too."""
         made = sorted(self._folder.iterdir(), key=lambda file: file == self._file)
-        for stale in result_files(self.path)[1:]:  # describes the file that is being replaced
-            if stale.name not in {file.name for file in made}:
-                stale.unlink(missing_ok=True)
-        for file in made:
-            os.replace(file, self.path.parent / file.name)
+        with one_at_a_time(self.path.parent):  # or two runs' files would mix
+            for stale in result_files(self.path)[1:]:  # describes the file that is being replaced
+                if stale.name not in {file.name for file in made}:
+                    stale.unlink(missing_ok=True)
+            for file in made:
+                os.replace(file, self.path.parent / file.name)
 
     def _discard(self) -> None:
         self._close()

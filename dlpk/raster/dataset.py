@@ -83,6 +83,8 @@ class Raster:
         self.is_referenced = is_referenced(self.native)
         self.dataset = self.native
         self._transform: tuple[float, ...] = tuple(self.native.GetGeoTransform())
+        if not np.isfinite(t := self._transform).all() or t[1] * t[5] == t[2] * t[4]:
+            raise RasterError(f"{self.path} has pixels of no size: its georeference is {t}")
         if cell_size is not None:
             self.dataset = self._resampled(cell_size, resampling)
             self._transform = tuple(self.dataset.GetGeoTransform())

@@ -7,10 +7,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from osgeo import gdal
 
 from ..errors import RasterError
+from .gdal_files import collecting_failures
 
 # What may stand around the name of a file in a longer text.
 AROUND = re.compile(r"""[/\\:"'{}=,|?&;\[\]()<>\s]""")
@@ -52,11 +54,10 @@ def files_of(names: Iterable[str]) -> Iterator[str]:
         waiting += virtual
         if NETWORK.search(name) and not virtual:  # a server would be asked for all of its files
             continue
-        if not os.path.isdir(name) and gdal.IdentifyDriverEx(name) is not None:
-            try:
+        # What is wrong with it is said when it is opened to be read.
+        with collecting_failures(), suppress(RuntimeError):
+            if not os.path.isdir(name) and gdal.IdentifyDriverEx(name) is not None:
                 waiting += gdal.OpenEx(name).GetFileList() or []
-            except RuntimeError:  # said when it is opened to be read
-                continue
 
 
 def named_files(text: str) -> Iterator[str]:
@@ -129,7 +130,8 @@ def _virtual_sources(name: str) -> list[str]:
 
 
 def _vrt_text(name: str) -> str:
-    driver = None if os.path.isdir(name) else gdal.IdentifyDriverEx(name, allowed_drivers=["VRT"])
+    with collecting_failures():
+        driver = gdal.IdentifyDriverEx(name, allowed_drivers=["VRT"])
     if driver is None or not (file := gdal.VSIFOpenL(name, "rb")):
         return ""
     try:

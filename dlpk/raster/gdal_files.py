@@ -16,6 +16,10 @@ from ..errors import RasterError
 gdal.UseExceptions()
 ogr.UseExceptions()
 osr.UseExceptions()
+# A server that says nothing ends the run, in seconds; whoever has set them is obeyed.
+for _name, _value in (("CONNECTTIMEOUT", 30), ("LOW_SPEED_TIME", 60), ("LOW_SPEED_LIMIT", 1)):
+    if gdal.GetConfigOption(f"GDAL_HTTP_{_name}") is None:
+        gdal.SetConfigOption(f"GDAL_HTTP_{_name}", str(_value))
 
 # How pixels are resampled (names of GDAL's).
 RESAMPLINGS = ("bilinear", "nearest", "cubic", "average")
