@@ -93,7 +93,8 @@ def check_kind(path: str) -> None:
 def file_states(names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
     """Which file a name leads to, its size and time of change, for `check_unchanged`."""
     found = {}
-    for name in filter(os.path.isfile, names):
+    # Functions may change the working directory.
+    for name in map(os.path.abspath, filter(os.path.isfile, names)):
         status = os.stat(name)
         found[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return found
