@@ -1,37 +1,74 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
 The functions have the names of the commands: `dlpk.build`, `dlpk.pack`, `dlpk.validate`,
-`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`. Each imports what it needs when it
-is first used.
+`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`; `dlpk.open` keeps a package loaded.
+Each imports what it needs when it is first used. `docs/python.md` shows them all.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from .errors import DlpkError
 from .installation import check_neighbours, missing_part
 
 if TYPE_CHECKING:
     from builder import build
+    from schemas.findings import Finding, Report
 
     from .classification.api import classify
+    from .classification.model import Model
+    from .classification.model import Model as open
+    from .classification.result import Classified, Prediction
     from .evaluation.calibration.calibrate import calibrate
+    from .harness.settings import Settings
     from .package.inspect import inspect
     from .packing.pack import pack
+    from .raster.extent import Extent
     from .testing.golden_test import golden_test as test
     from .validation.validate import validate
 
-__all__ = ["build", "calibrate", "classify", "inspect", "pack", "test", "validate"]
+__all__ = [
+    "Classified",
+    "DlpkError",
+    "Extent",
+    "Finding",
+    "Model",
+    "Prediction",
+    "Report",
+    "Settings",
+    "build",
+    "calibrate",
+    "classify",
+    "inspect",
+    "open",
+    "pack",
+    "test",
+    "validate",
+]
 _HOMES = {
+    "Classified": ("dlpk.classification.result", "Classified"),
+    "Extent": ("dlpk.raster.extent", "Extent"),
+    "Finding": ("schemas.findings", "Finding"),
+    "Model": ("dlpk.classification.model", "Model"),
+    "Prediction": ("dlpk.classification.result", "Prediction"),
+    "Report": ("schemas.findings", "Report"),
+    "Settings": ("dlpk.harness.settings", "Settings"),
     "build": ("builder", "build"),
     "calibrate": ("dlpk.evaluation.calibration.calibrate", "calibrate"),
     "classify": ("dlpk.classification.api", "classify"),
     "inspect": ("dlpk.package.inspect", "inspect"),
+    "open": ("dlpk.classification.model", "Model"),
     "pack": ("dlpk.packing.pack", "pack"),
     "test": ("dlpk.testing.golden_test", "golden_test"),
     "validate": ("dlpk.validation.validate", "validate"),
 }
+try:
+    __version__ = version("dlpk")
+except PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "0"
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from schemas.errors import DlpkError, OutputError
 __all__ = [
     "ArgumentsError",
     "BuiltInFunctionError",
+    "CancelledError",
     "ContractError",
     "DlpkError",
     "FunctionError",
@@ -15,6 +16,7 @@ __all__ = [
     "OutputError",
     "PackageError",
     "RasterError",
+    "RefusedError",
     "TruthError",
 ]
 
@@ -31,6 +33,12 @@ class FunctionError(DlpkError):
     """The raster function cannot be loaded, or it raised."""
 
 
+class RefusedError(FunctionError):
+    """The raster function raised an exception of its own package: a message, no accident."""
+
+    frames = ""
+
+
 class ContractError(DlpkError):
     """The raster function answered otherwise than the contract says."""
 
@@ -41,6 +49,10 @@ class ArgumentsError(DlpkError):
 
 class RasterError(DlpkError):
     """The input raster cannot be opened or read, or does not suit the package."""
+
+
+class CancelledError(DlpkError):
+    """The callback that is told of progress has asked to stop."""
 
 
 class IsolationError(DlpkError):

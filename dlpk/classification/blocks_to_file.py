@@ -9,23 +9,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from ..errors import JournalError
+from ..errors import CancelledError, JournalError
 from ..harness.memory import give_back_free_memory
 from ..output.geotiff import OutputRaster
 from ..raster.files import named_files
 from ..raster.grid import Block
 from ..raster.identity import file_identity, raster_identities
+from .block_call import BlockInput, BlockResult
 from .journal import Journal, discard_journal, journal_path
 from .pipeline import Pipeline
+from .progress import Progress
 from .provenance import band_names, hash_tag, result_legend, result_tags
 from .raster_info import choose_nodata
 from .result import Classified
-from .session import Read, Run
+from .session import Session
 
 # Memory is tidied up between blocks, when the function holds none, but not more often than this, in
 # seconds: it takes some milliseconds.
@@ -39,18 +40,11 @@ class Task(NamedTuple):
     block: Block
 
 
-class Made(NamedTuple):
-    """Pixels and mask of a block, shape (bands, rows, columns) each."""
-
-    pixels: np.ndarray
-    mask: np.ndarray
-
-
 def write_result(
-    run: Run,
+    session: Session,
     target: Path,
     *,
-    quiet: bool,
+    progress: Progress | None = None,
     debug_block: Path | None = None,
     journal: Journal | None = None,
     cog: bool = False,
@@ -60,11 +54,11 @@ def write_result(
 
     Parameters
     ----------
-    run : Run
+    session : Session
     target : Path
         GeoTIFF to write.
-    quiet : bool
-        No progress bar.
+    progress : callable, optional
+        Told after each block how many pixels of how many are done; may answer False to stop.
     debug_block : Path, optional
         Folder that the call is kept in if one fails.
     journal : Journal, optional
@@ -81,78 +75,80 @@ def write_result(
     Raises
     ------
     DlpkError
-        The function fails, the raster cannot be read or the result not be written.
+        The function fails, the raster cannot be read, the result cannot be written, or the run is
+        stopped.
     """
-    legend = result_legend(run)
-    nodata = choose_nodata(run.info, legend, run.settings.nodata)
-    tags = result_tags(run)
-    skips = nodata is not None and run.settings.empty_blocks == "skip"
+    legend = result_legend(session)
+    nodata = choose_nodata(session.info, legend)
+    tags = result_tags(session)
     with OutputRaster(
         target,
-        run.raster,
-        bands=run.info.bands,
-        pixel_type=run.info.pixel_type,
+        session.raster,
+        bands=session.info.bands,
+        pixel_type=session.info.pixel_type,
         nodata=nodata,
         legend=legend,
-        band_names=band_names(run),
-        tile=(run.configuration.tx, run.configuration.ty),
+        band_names=band_names(session),
+        tile=(session.configuration.tx, session.configuration.ty),
         cog=cog,
     ) as output:
 
-        def read(task: Task) -> Read | Made:
+        def read(task: Task) -> BlockInput | BlockResult:
             saved = None if journal is None else journal.read(task.number)
-            if saved is not None and _fits(run, task.block, saved):
-                return Made(*saved)
-            given = run.read(task.block)
-            empty = skips and not run.inside(task.block, given.mask).any()
-            return _nothing(run, task.block) if empty else given
+            if saved is not None and _fits(session, task.block, saved):
+                return BlockResult(*saved)
+            pixels = session.read(task.block)
+            # Where the result can say that there is no data, nobody is asked.
+            empty = nodata is not None and not pixels.valid.any()
+            return _nothing(session, task.block) if empty else pixels
 
-        def compute(task: Task, given: Read | Made) -> tuple[Made, bool]:
-            if isinstance(given, Made):
-                return given, False
-            return _trimmed(task.block, *run.answer(task.block, given, debug_block)), True
+        def compute(task: Task, pixels: BlockInput | BlockResult) -> tuple[BlockResult, bool]:
+            if isinstance(pixels, BlockResult):
+                return pixels, False
+            return _trimmed(task.block, session.call(task.block, pixels, debug_block)), True
 
-        def write(task: Task, done: tuple[Made, bool]) -> None:
-            made, new = done
+        def write(task: Task, computed: tuple[BlockResult, bool]) -> None:
+            result, new = computed
             if journal is not None and new:
-                journal.add(task.number, *made)
-            output.write(task.block.column, task.block.row, *made)
+                journal.add(task.number, *result)
+            output.write(task.block.column, task.block.row, *result)
 
-        stages: Pipeline[Task, Read | Made, tuple[Made, bool]] = Pipeline(read, compute, write)
-        with _progress(run, quiet) as progress:
-            last_trim = time.monotonic()
-            hashing = threading.Thread(target=lambda: run.package.sha256, daemon=True)
+        stages: Pipeline[Task, BlockInput | BlockResult, tuple[BlockResult, bool]]
+        stages = Pipeline(read, compute, write)
+        last_trim, done, total = time.monotonic(), 0, session.raster.width * session.raster.height
+        hashing = threading.Thread(target=lambda: session.loaded.package.sha256, daemon=True)
 
-            def finished(task: Task) -> None:
-                nonlocal last_trim
-                if task.number == 0:  # not before, when there is enough to do
-                    hashing.start()
-                progress.update(task.block.used_width * task.block.used_height / 1e6)
-                if time.monotonic() - last_trim > TRIM_SECONDS:
-                    give_back_free_memory()
-                    last_trim = time.monotonic()
+        def finished(task: Task) -> None:
+            nonlocal last_trim, done
+            if task.number == 0:  # not before, when there is enough to do
+                hashing.start()
+            done += task.block.used_width * task.block.used_height
+            if progress is not None and progress(done, total) is False:
+                raise CancelledError(f"stopped; {target} is not written")
+            if time.monotonic() - last_trim > TRIM_SECONDS:
+                give_back_free_memory()
+                last_trim = time.monotonic()
 
-            blocks = run.grid.blocks(run.settings.block_order)
-            stages.run((Task(*pair) for pair in enumerate(blocks)), finished)
+        stages.run((Task(*pair) for pair in enumerate(session.grid.blocks())), finished)
         check()
-        output.finish({**tags, **hash_tag(run)})
+        output.finish({**tags, **hash_tag(session)})
     if journal is not None:
         journal.remove()
     else:
         discard_journal(target)
     return Classified(
         path=target,
-        width=run.raster.width,
-        height=run.raster.height,
-        bands=run.info.bands,
+        width=session.raster.width,
+        height=session.raster.height,
+        bands=session.info.bands,
         legend=tuple(legend),
         counts=dict(output.counts),
-        arguments=dict(run.scalars),
+        arguments=dict(session.scalars),
     )
 
 
 def open_journal(
-    target: Path, run: Run, rasters: Sequence[str], *, cog: bool, unchecked: bool = False
+    target: Path, session: Session, rasters: Sequence[str], *, cog: bool, unchecked: bool = False
 ) -> Journal:
     """Open the journal beside a result, or begin one.
 
@@ -160,7 +156,7 @@ def open_journal(
     ----------
     target : Path
         GeoTIFF that the run writes.
-    run : Run
+    session : Session
     rasters : sequence of str
         Names of the rasters that are classified.
     cog : bool
@@ -177,7 +173,7 @@ def open_journal(
     JournalError
         It is of another run, in use, or cannot be read or written.
     """
-    raster = run.raster
+    raster = session.raster
     known, unknown = raster_identities(rasters)
     if unknown and not unchecked:
         raise JournalError(
@@ -185,27 +181,27 @@ def open_journal(
             "to this machine first, or use --resume-unchecked and see to it yourself"
         )
     identity = {
-        "package": run.package.sha256 or _short_hash(run.package.emd_text),
+        "package": session.loaded.package.sha256 or _short_hash(session.loaded.package.emd_text),
         "rasters": [list(rasters), known],
         "part of the raster": [raster.width, raster.height, *raster.transform],
-        "arguments": {name: str(value) for name, value in run.scalars.items()},
+        "arguments": {name: str(value) for name, value in session.scalars.items()},
         "files in arguments": [
             {"name": name, **(file_identity(name) or {})}
-            for value in run.scalars.values()
+            for value in session.scalars.values()
             for name in named_files(str(value))
         ],
-        "settings": asdict(run.settings),
-        "device": run.device,
+        "settings": asdict(session.settings),
+        "device": session.loaded.device,
         "format": "COG" if cog else "GeoTIFF",
         "torch": _installed("torch"),
-        "tags": result_tags(run),
+        "tags": result_tags(session),
     }
     return Journal(journal_path(target), identity)
 
 
-def _fits(run: Run, block: Block, saved: Sequence[np.ndarray]) -> bool:
-    shape = (run.info.bands, block.used_height, block.used_width)
-    kinds = [np.dtype(run.info.pixel_type), np.dtype(np.uint8)]
+def _fits(session: Session, block: Block, saved: Sequence[np.ndarray]) -> bool:
+    shape = (session.info.bands, block.used_height, block.used_width)
+    kinds = [np.dtype(session.info.pixel_type), np.dtype(np.uint8)]
     return [(part.shape, part.dtype) for part in saved] == [(shape, kind) for kind in kinds]
 
 
@@ -216,27 +212,15 @@ def _installed(name: str) -> str:
         return ""
 
 
-def _nothing(run: Run, block: Block) -> Made:
-    shape = (run.info.bands, block.used_height, block.used_width)
-    return Made(np.zeros(shape, run.info.pixel_type), np.zeros(shape, np.uint8))
+def _nothing(session: Session, block: Block) -> BlockResult:
+    shape = (session.info.bands, block.used_height, block.used_width)
+    return BlockResult(np.zeros(shape, session.info.pixel_type), np.zeros(shape, np.uint8))
 
 
-def _trimmed(block: Block, pixels: np.ndarray, mask: np.ndarray) -> Made:
-    """The part of an answer that lies in the raster."""
+def _trimmed(block: Block, result: BlockResult) -> BlockResult:
+    """The part of a result that lies in the raster."""
     inside = (slice(None), slice(block.used_height), slice(block.used_width))
-    return Made(pixels[inside], mask[inside])
-
-
-def _progress(run: Run, quiet: bool) -> Any:
-    return tqdm(
-        total=run.raster.width * run.raster.height / 1e6,
-        unit="Mpx",
-        desc="classify",
-        # Only people want a moving bar; logs and pipes stay clean.
-        disable=True if quiet else None,
-        bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
-        "[{elapsed}<{remaining}, {rate_fmt}]",
-    )
+    return BlockResult(result.pixels[inside], result.mask[inside])
 
 
 def _short_hash(text: str) -> str:

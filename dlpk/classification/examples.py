@@ -8,6 +8,7 @@ ArcGIS for example.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ RGB, BYTES = (0, 1, 2), (0.0, 255.0)
 
 
 @dataclass(frozen=True)
-class Likeness:
+class ExamplePrompt:
     """A class and the places where it can be seen.
 
     Parameters
@@ -58,6 +59,12 @@ def examples_folder(target: Path) -> Path:
     """Where the examples of a run that writes this file are kept."""
     # A double quote would end the path in the argument that names it.
     return target.with_name(f"{target.stem}-examples".replace('"', "'"))
+
+
+def remove_if_failed(folder: Path, resumable: bool, kind: Any, *rest: Any) -> None:
+    """Take the examples of a run away that came to nothing; one that goes on needs them."""
+    if kind is not None and not resumable:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def parse_window(text: str) -> tuple[str, Extent]:
@@ -84,19 +91,39 @@ def parse_window(text: str) -> tuple[str, Extent]:
     return " ".join(name.split()) or UNNAMED, extent
 
 
-def from_windows(windows: Sequence[tuple[str, Extent]]) -> list[Likeness]:
-    """Windows as likenesses; those of one name are examples of one class."""
+def gather_examples(
+    like: Sequence[str | ExamplePrompt],
+    layer: str | Path | None,
+    field: str | None,
+    raster: Raster,
+) -> list[ExamplePrompt]:
+    """All examples of a run: windows (as text, or ready), and polygons of a layer.
+
+    Raises
+    ------
+    ArgumentsError
+        A window, the layer or its field cannot be used.
+    """
+    if field is not None and layer is None:
+        raise ArgumentsError("--like-field goes with --like-layer")
+    examples = from_windows([parse_window(text) for text in like if isinstance(text, str)])
+    examples += [example for example in like if isinstance(example, ExamplePrompt)]
+    return examples if layer is None else examples + from_layer(layer, raster, field)
+
+
+def from_windows(windows: Sequence[tuple[str, Extent]]) -> list[ExamplePrompt]:
+    """Windows as examples; those of one name are examples of one class."""
     places: dict[str, list[Any]] = {}
     for name, extent in windows:
         ring = [(extent.xmin, extent.ymin), (extent.xmax, extent.ymin)]
         ring += [(extent.xmax, extent.ymax), (extent.xmin, extent.ymax), ring[0]]
         corners = ", ".join(f"{x!r} {y!r}" for x, y in ring)
         places.setdefault(name, []).append(ogr.CreateGeometryFromWkt(f"POLYGON (({corners}))"))
-    return [Likeness(name, tuple(found)) for name, found in places.items()]
+    return [ExamplePrompt(name, tuple(found)) for name, found in places.items()]
 
 
-def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> list[Likeness]:
-    """Polygons of a file as likenesses, one class per value of a field.
+def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> list[ExamplePrompt]:
+    """Polygons of a file as examples, one class per value of a field.
 
     Parameters
     ----------
@@ -110,7 +137,7 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
 
     Returns
     -------
-    list of Likeness
+    list of ExamplePrompt
         In the order of their first polygons; of many the largest.
 
     Raises
@@ -132,7 +159,7 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
     if not places:
         raise ArgumentsError(f"the layer {path} holds no polygons with a class")
     return [
-        Likeness(name, tuple(sorted(found, key=lambda g: -g.GetArea())[:MOST_EXAMPLES]))
+        ExamplePrompt(name, tuple(sorted(found, key=lambda g: -g.GetArea())[:MOST_EXAMPLES]))
         for name, found in places.items()
     ]
 
@@ -145,7 +172,7 @@ def _field(layer: Any, path: str | Path, field: str | None) -> str | None:
 
 
 def write_examples(
-    likenesses: Sequence[Likeness],
+    examples: Sequence[ExamplePrompt],
     raster: Raster,
     source: Mapping[str, Any],
     emd: Mapping[str, Any],
@@ -156,7 +183,7 @@ def write_examples(
 
     Parameters
     ----------
-    likenesses : sequence of Likeness
+    examples : sequence of ExamplePrompt
     raster : Raster
         What is classified.
     source : mapping
@@ -189,13 +216,13 @@ def write_examples(
     whole = Raster(**source)  # examples may lie outside of the extent that is classified
     pictures: dict[Path, np.ndarray] = {}
     classes: list[str] = []
-    for likeness in likenesses:
-        name = likeness.name.replace('"', "'")
-        stem = re.sub(r"[^\w-]+", "_", likeness.name)[:40].strip("_") or "class"
+    for example in examples:
+        name = example.name.replace('"', "'")
+        stem = re.sub(r"[^\w-]+", "_", example.name)[:40].strip("_") or "class"
         files = []
-        for number, place in enumerate(likeness.places, 1):
+        for number, place in enumerate(example.places, 1):
             file = folder / f"{stem}-{len(classes) + 1}-{number}.png"
-            pictures[file] = _cut(place, likeness.name, whole, source, bands, stretch)
+            pictures[file] = _cut(place, example.name, whole, source, bands, stretch)
             files.append(f'"{file}"')
         classes.append(f'"{name}" = {" | ".join(files)}')
     try:

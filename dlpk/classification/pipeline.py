@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 Task = TypeVar("Task")
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+Input = TypeVar("Input")
+Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 # Blocks that wait between two stages: one ready, while the next is being made, keeps a stage busy.
@@ -19,7 +19,7 @@ DEPTH = 1
 GLANCE = 0.1
 
 
-class Pipeline(Generic[Task, Given, Made]):
+class Pipeline(Generic[Task, Input, Result]):
     """Three stages: one thread reads ahead, the calling thread computes, one thread writes.
 
     Every stage takes the tasks one by one and in order, so that what is written does not depend
@@ -37,9 +37,9 @@ class Pipeline(Generic[Task, Given, Made]):
 
     def __init__(
         self,
-        read: Callable[[Task], Given],
-        compute: Callable[[Task, Given], Made],
-        write: Callable[[Task, Made], None],
+        read: Callable[[Task], Input],
+        compute: Callable[[Task, Input], Result],
+        write: Callable[[Task, Result], None],
     ) -> None:
         self._read = read
         self._compute = compute
@@ -49,8 +49,8 @@ class Pipeline(Generic[Task, Given, Made]):
         # Nothing more is read; what was computed is still written.
         self._halt = threading.Event()
         self._failure: BaseException | None = None
-        self._ready: queue.Queue[tuple[Task, Given] | None] = queue.Queue(DEPTH)
-        self._done: queue.Queue[tuple[Task, Made] | None] = queue.Queue(DEPTH)
+        self._ready: queue.Queue[tuple[Task, Input] | None] = queue.Queue(DEPTH)
+        self._done: queue.Queue[tuple[Task, Result] | None] = queue.Queue(DEPTH)
 
     def run(self, tasks: Iterable[Task], finished: Callable[[Task], None]) -> None:
         """Take all tasks through the stages.
@@ -78,12 +78,12 @@ class Pipeline(Generic[Task, Given, Made]):
                 item = _get(self._ready, self._stop)
                 if item is None:
                     break
-                task, given = item
+                task, inputs = item
                 del item
-                made = self._compute(task, given)
-                del given
-                _put(self._done, (task, made), self._stop)
-                del made
+                result = self._compute(task, inputs)
+                del inputs
+                _put(self._done, (task, result), self._stop)
+                del result
                 finished(task)
         except _StoppedError:
             pass

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..errors import ContractError
 from ..output.legend import LegendEntry, emd_classes, read_attribute_table
 from .raster_info import input_metadata
-from .session import Run
+from .session import Session
 
 
-def result_legend(run: Run) -> list[LegendEntry]:
+def result_legend(session: Session) -> list[LegendEntry]:
     """Classes of the result; none if it holds numbers that are no classes.
 
     Raises
@@ -22,12 +22,12 @@ def result_legend(run: Run) -> list[LegendEntry]:
     ContractError
         The attribute table cannot be read.
     """
-    if run.info.pixel_type[0] not in "iu" or run.info.bands != 1:
+    if session.info.pixel_type[0] not in "iu" or session.info.bands != 1:
         return []
-    if run.info.attribute_table is None:
-        return emd_classes(run.package.emd)
+    if session.info.attribute_table is None:
+        return emd_classes(session.loaded.package.emd)
     try:
-        return read_attribute_table(run.info.attribute_table)
+        return read_attribute_table(session.info.attribute_table)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ContractError(
             "updateRasterInfo returned a 'rasterAttributeTable' that cannot be read: "
@@ -35,27 +35,27 @@ def result_legend(run: Run) -> list[LegendEntry]:
         ) from error
 
 
-def band_names(run: Run) -> list[str]:
+def band_names(session: Session) -> list[str]:
     """Names that the function gives to the bands of the result, empty where it gives none."""
     names = []
-    for band in range(run.info.bands):
-        before = input_metadata(run.raster, run.bands, band, run.configuration)
-        after = run.function.key_metadata(band, before)
+    for band in range(session.info.bands):
+        before = input_metadata(session.raster, session.bands, band, session.configuration)
+        after = session.function.key_metadata(band, before)
         name = after.get("bandname")
         names.append("" if name is None or name == before.get("bandname") else str(name))
     return names
 
 
-def result_tags(run: Run) -> dict[str, str]:
+def result_tags(session: Session) -> dict[str, str]:
     """Provenance: the package, arguments, raster, stretch, settings; its hash is `hash_tag`."""
-    whole = run.function.key_metadata(-1, {})
+    whole = session.function.key_metadata(-1, {})
     tags = {
-        "TIFFTAG_SOFTWARE": f"dlpk {own_version()}",
-        "DLPK_PACKAGE": run.package.name,
-        "DLPK_ARGUMENTS": _as_json(run.scalars),
-        "DLPK_RASTER": Path(run.raster.path).name,
-        "DLPK_STRETCH": _stretch_text(run),
-        "DLPK_SETTINGS": _as_json(run.settings.changed()),
+        "TIFFTAG_SOFTWARE": f"dlpk {__version__}",
+        "DLPK_PACKAGE": session.loaded.package.name,
+        "DLPK_ARGUMENTS": _as_json(session.scalars),
+        "DLPK_RASTER": Path(session.raster.path).name,
+        "DLPK_STRETCH": _stretch_text(session),
+        "DLPK_SETTINGS": _as_json(session.settings.changed()),
         "DataType": str(whole.get("datatype") or ""),
     }
     # Names of files may hold bytes that are no text.
@@ -66,25 +66,17 @@ def result_tags(run: Run) -> dict[str, str]:
     }
 
 
-def hash_tag(run: Run) -> dict[str, str]:
+def hash_tag(session: Session) -> dict[str, str]:
     """The package's hash, which takes a moment for large packages."""
-    return {"DLPK_PACKAGE_SHA256": run.package.sha256 or ""}
+    return {"DLPK_PACKAGE_SHA256": session.loaded.package.sha256 or ""}
 
 
-def _stretch_text(run: Run) -> str:
-    if run.stretch is None:
+def _stretch_text(session: Session) -> str:
+    if session.stretch is None:
         return ""
-    ends = {"low": run.stretch.low.tolist(), "high": run.stretch.high.tolist()}
-    return json.dumps({**ends, "range": run.stretch.data_range})
+    ends = {"low": session.stretch.low.tolist(), "high": session.stretch.high.tolist()}
+    return json.dumps({**ends, "range": session.stretch.data_range})
 
 
 def _as_json(values: Mapping[str, Any]) -> str:
     return json.dumps(dict(values), sort_keys=True, default=str) if values else ""
-
-
-def own_version() -> str:
-    """Version of this project, as installed."""
-    try:
-        return version("dlpk")
-    except PackageNotFoundError:
-        return "0"

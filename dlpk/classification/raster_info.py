@@ -85,10 +85,8 @@ def _band_number(band: int | str, aliases: Sequence[tuple[str, ...]]) -> int | N
     return int(wanted) if wanted.isascii() and wanted.isdigit() else None
 
 
-def choose_nodata(
-    info: OutputInfo, legend: Sequence[LegendEntry], policy: str = "free"
-) -> float | None:
-    """The NoData value of the result, see ``nodata`` in `dlpk.harness.settings.Settings`.
+def choose_nodata(info: OutputInfo, legend: Sequence[LegendEntry]) -> float | None:
+    """The NoData value of the result: the declared one, or another if a class, or 0, has it.
 
     Returns
     -------
@@ -103,8 +101,6 @@ def choose_nodata(
         np.isfinite(declared) and declared == int(declared) and limits.min <= declared <= limits.max
     ):
         declared = None
-    if policy == "declared":
-        return declared
     used = {entry.value for entry in legend} | {0}
     candidates = [limits.max, limits.min, *range(limits.max - 1, max(0, limits.max - 256), -1)]
     if declared is not None:
@@ -113,7 +109,7 @@ def choose_nodata(
 
 
 def raster_info(
-    raster: Raster, bands: Sequence[int], stretch: Stretch | None = None, statistics: str = "file"
+    raster: Raster, bands: Sequence[int], stretch: Stretch | None, *, estimated: bool
 ) -> dict[str, Any]:
     """The dictionary ``<raster>_info`` (contract, section 7).
 
@@ -124,8 +120,8 @@ def raster_info(
         0-based, those that the function gets.
     stretch : Stretch or None
         What is done to the values.
-    statistics : str
-        See ``statistics`` in `dlpk.harness.settings.Settings`.
+    estimated : bool
+        Whether statistics are estimated where the file has none.
     """
     area = raster.extent
     kind = np.dtype(raster.dtype if stretch is None else stretch.dtype)
@@ -145,7 +141,7 @@ def raster_info(
         "origin": (area.xmin, area.ymax),
         "bandSelection": True,
         "histogram": (),
-        "statistics": find_statistics(raster, bands, stretch, statistics),
+        "statistics": find_statistics(raster, bands, stretch, "estimated" if estimated else "file"),
     }
 
 

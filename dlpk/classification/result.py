@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..output.legend import LegendEntry
 
@@ -45,3 +47,30 @@ class Classified:
                 f"  {entry.value:>3}  {entry.name}: {count:,} pixels ({count / total:.2%})"
             )
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The result for an array; ``labels, mask = prediction`` takes it apart.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Class values, shape (rows, columns); or whatever else the function delivers, such as
+        probabilities, shape (bands, rows, columns).
+    mask : ndarray
+        bool, the same shape: where the result has data.
+    legend : tuple of LegendEntry
+        Classes; empty for values that are no classes.
+    names : tuple of str
+        Of the bands, empty where the function gives none.
+    """
+
+    labels: np.ndarray
+    mask: np.ndarray
+    legend: tuple[LegendEntry, ...]
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Labels, then the mask."""
+        return iter((self.labels, self.mask))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -100,105 +99,33 @@ def _classify(
     paths: tuple[str, ...],
     out: str,
     *,
-    like: tuple[str, ...],
-    like_layer: str | None,
-    like_field: str | None,
+    device: str,
     extent: str | None,
     mode: str | None,
     settings: tuple[str, ...],
-    png: str | None,
     quiet: bool,
     **choices: Any,
 ) -> None:
-    from builder.target import check_targets
-
     from ..classification.preload import import_ahead
 
     import_ahead(package)  # before the others: GDAL takes its time as well
-    from ..classification.api import classify, parse_extent
-    from ..errors import DlpkError
+    from ..classification.api import parse_extent
+    from ..classification.model import Model
     from ..harness.arguments import parse_assignments
-    from ..harness.devices import device_number
     from ..harness.environment import print_message, print_warnings
     from ..harness.settings import parse_settings
-    from ..output.geotiff import check_png, result_files
-    from ..package.open import open_package
-    from ..raster.files import files_of
+    from ..raster.mosaic import rasters_in
 
-    jobs = _jobs(paths, out, mode, png)
-    chosen = parse_settings(parse_assignments(settings))
-    area = parse_extent(extent) if extent is not None else None
-    device_number(choices["device"])
-    results = [file for _, target in jobs for file in result_files(target)]
-    results += [check_png(png)] if png else []
-    read = [name for names, _ in jobs for name in names]
-    check_targets(results, [package, *files_of([*read, like_layer] if like_layer else read)])
-    with open_package(package) as opened:
-        for rasters, target in jobs:
-            try:
-                result = classify(
-                    opened,
-                    rasters,
-                    target,
-                    like=_likenesses(rasters, like, like_layer, like_field),
-                    extent=area,
-                    settings=chosen,
-                    quiet=quiet,
-                    say=print_warnings if quiet else print_message,
-                    **choices,
-                )
-            except DlpkError as error:
-                if len(jobs) == 1:
-                    raise
-                raise type(error)(f"{rasters[0]}: {error}") from error
-            if png:
-                _draw(rasters, result, png, area, choices["cell_size"], chosen.resampling)
+    choices["settings"] = parse_settings(parse_assignments(settings))
+    choices["extent"] = parse_extent(extent) if extent is not None else None
+    folder = len(paths) == 1 and Path(paths[0]).is_dir()
+    rasters = rasters_in(Path(paths[0])) if folder else list(paths)
+    say = print_warnings if quiet else print_message
+    with Model(package, device=device, say=say) as model:
+        if (mode or ("items" if folder else "mosaic")) == "items":
+            results = model.classify_each(rasters, out, quiet=quiet, **choices)
+        else:
+            results = iter([model.classify(rasters, out, quiet=quiet, **choices)])
+        for result in results:
             if not quiet:
                 print(result.to_text(), flush=True)
-
-
-def _jobs(
-    rasters: tuple[str, ...], out: str, mode: str | None, png: str | None
-) -> list[tuple[list[str], str]]:
-    """Rasters and the file to write for each run."""
-    from ..errors import ArgumentsError
-    from ..raster.mosaic import item_jobs, rasters_in
-
-    folder = len(rasters) == 1 and Path(rasters[0]).is_dir()
-    names = rasters_in(Path(rasters[0])) if folder else list(rasters)
-    if (mode or ("items" if folder else "mosaic")) == "mosaic":
-        return [(names, out)]
-    if png:
-        raise ArgumentsError("--png draws one result; classify the images one at a time for it")
-    return item_jobs(names, Path(out))
-
-
-def _likenesses(
-    rasters: list[str], windows: tuple[str, ...], layer: str | None, field: str | None
-) -> list[Any]:
-    """The places that ``--like`` and ``--like-layer`` name."""
-    from ..classification.examples import from_layer, from_windows, parse_window
-    from ..errors import ArgumentsError
-    from ..raster.dataset import Raster
-    from ..raster.mosaic import mosaic
-
-    found = from_windows([parse_window(text) for text in windows])
-    if layer:
-        with ExitStack() as stack:
-            found += from_layer(layer, Raster(mosaic(rasters, stack, "bilinear")), field)
-    elif field:
-        raise ArgumentsError("--like-field goes with --like-layer")
-    return found
-
-
-def _draw(
-    rasters: list[str], result: Any, png: str, extent: Any, cell_size: Any, resampling: str
-) -> None:
-    from ..output.quicklook import draw
-    from ..raster.dataset import Raster
-    from ..raster.mosaic import mosaic
-
-    with ExitStack() as stack:
-        path = mosaic(rasters, stack, resampling)
-        source = Raster(path, extent=extent, cell_size=cell_size, resampling=resampling)
-        draw(source, result.path, result.legend, png)

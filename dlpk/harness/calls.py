@@ -13,9 +13,9 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..errors import ContractError, DlpkError, FunctionError
+from ..errors import ContractError, DlpkError, FunctionError, RefusedError
 from .answers import DEFAULT_BLOCK, Answers, Configuration, OutputInfo, described
-from .tracebacks import explain
+from .tracebacks import explain, message_of_own
 
 __all__ = ["INITIALIZE_ERROR", "Configuration", "Function", "OutputInfo", "Pixels"]
 
@@ -51,7 +51,7 @@ class Function:
         Raises
         ------
         FunctionError
-            The method is missing or raised.
+            The method is missing or raised; a `RefusedError` where it did so on purpose.
         """
         bound: Callable[..., Any] | None = getattr(self.instance, method, None)
         if not callable(bound):
@@ -61,9 +61,13 @@ class Function:
         except (DlpkError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise FunctionError(
-                f"{self.name}.{method} failed: {explain(error, self.folders)}"
-            ) from error
+            message = message_of_own(error, self.folders)
+            where = f"{self.name}.{method} failed: {explain(error, self.folders)}"
+            if not message:
+                raise FunctionError(where) from error
+            refused = RefusedError(message)
+            refused.frames = where
+            raise refused from error
 
     def has(self, method: str) -> bool:
         """Whether the function has an optional method."""
@@ -116,7 +120,8 @@ class Function:
             self.call("initialize", **kwargs)
         except FunctionError as error:
             file = getattr(type(self.instance), "__module__", "") + ".py"
-            raise FunctionError(f"{INITIALIZE_ERROR} [{file}] {error}") from error.__cause__
+            error.args = (f"{INITIALIZE_ERROR} [{file}] {error}",)
+            raise
 
     def parameters(self) -> list[dict[str, Any]]:
         """Ask for the arguments (contract, section 4)."""

@@ -38,15 +38,13 @@ def print_warnings(level: str, text: str) -> None:
         print_message(level, text)
 
 
-@contextmanager
-def surroundings(
-    package: Package, say: Say, *, device: int | None = None, bare: bool = False
-) -> Iterator[None]:
-    """Run functions in, and put everything back as it was.
+class Environment:
+    """What functions of a package run in, as a context that may be entered again and again.
 
-    Working directory, module search path, imported modules of the package and environment are
-    restored; what the function prints goes to standard error; its warnings and ``arcpy`` messages
-    reach `say`.
+    Inside, what the function prints goes to standard error, and its warnings and ``arcpy`` messages
+    reach `say`. Outside, everything is as it was: working directory, module search path, imported
+    modules of the package, variables. What the function has changed of them is there again the
+    next time.
 
     Parameters
     ----------
@@ -56,42 +54,78 @@ def surroundings(
     device : int or None
         As functions get it: -1 processor, -2 any graphics card, else the number of one. None while
         a tool's dialog is being filled.
-    bare : bool
-        Whether modules beside the function are only found if it adds their folder itself.
     """
-    places = code_folders(package)
-    folder, path, modules = os.getcwd(), list(sys.path), dict(sys.modules)
-    finders, environment = list(sys.meta_path), dict(os.environ)
-    writes_bytecode = sys.dont_write_bytecode
 
-    def show(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
-        say("warning", str(message))
+    def __init__(self, package: Package, say: Say, *, device: int | None = None) -> None:
+        self._folders = code_folders(package)
+        self._say = say
+        self._gpu = None if device in (None, CPU) else device
+        self._stack = contextlib.ExitStack()
+        # What the function has left.
+        self._directory: str | None = None
+        self._path: list[str] = []
+        self._finders: list[Any] = []
+        self._variables: dict[str, str] = {}
+        self._modules: dict[str, ModuleType] = {}
 
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_standard_output_as_error())
-        stack.enter_context(arcpy_installed(say, gpu=None if device in (None, CPU) else device))
-        stack.enter_context(np.errstate())
-        stack.enter_context(warnings.catch_warnings())
-        # As in ArcGIS, whatever the user of this process has asked for: nothing raises.
-        warnings.simplefilter("ignore")
-        for shown in (UserWarning, RuntimeWarning):
-            warnings.simplefilter("default", shown)
-        warnings.showwarning = show
-        sys.dont_write_bytecode = True  # a package that is a folder stays as it is
-        hidden = _hide_own_modules(places)
-        if not bare:
-            sys.meta_path.append(_Siblings(places))
-        try:
-            yield
-        finally:
-            sys.dont_write_bytecode = writes_bytecode
+    def __enter__(self) -> Environment:
+        """Set everything up."""
+        self._stack.enter_context(self._entered())
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Put everything back as it was."""
+        self._stack.__exit__(*error)
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        directory, path, modules = os.getcwd(), list(sys.path), dict(sys.modules)
+        finders, variables = list(sys.meta_path), dict(os.environ)
+        writes_bytecode = sys.dont_write_bytecode
+
+        def show(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+            self._say("warning", str(message))
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_standard_output_as_error())
+            stack.enter_context(arcpy_installed(self._say, gpu=self._gpu))
+            stack.enter_context(np.errstate())
+            stack.enter_context(warnings.catch_warnings())
+            # As in ArcGIS, whatever the user of this process has asked for: nothing raises.
+            warnings.simplefilter("ignore")
+            for shown in (UserWarning, RuntimeWarning):
+                warnings.simplefilter("default", shown)
+            warnings.showwarning = show
+            sys.dont_write_bytecode = True  # a package that is a folder stays as it is
+            hidden = _hide_own_modules(self._folders)
+            own_finders = sys.meta_path[: len(sys.meta_path) - len(finders)]
+            siblings = _Siblings(self._folders)
+            sys.meta_path += [*self._finders, siblings]
+            sys.path[:0] = self._path
+            sys.modules.update(self._modules)
+            os.environ.update(self._variables)
             with contextlib.suppress(OSError):
-                os.chdir(folder)
-            sys.path[:] = path
-            sys.meta_path[:] = finders
-            _restore_environment(environment)
-            _forget(places, modules)
-            sys.modules.update(hidden)
+                os.chdir(self._directory or directory)
+            try:
+                yield
+            finally:
+                sys.dont_write_bytecode = writes_bytecode
+                with contextlib.suppress(OSError):
+                    self._directory = os.getcwd()
+                    os.chdir(directory)
+                self._path = [entry for entry in sys.path if entry not in path]
+                sys.path[:] = path
+                ours = [*finders, *own_finders, siblings]
+                self._finders = [finder for finder in sys.meta_path if finder not in ours]
+                sys.meta_path[:] = finders
+                self._variables = {
+                    name: value
+                    for name, value in os.environ.items()
+                    if variables.get(name) != value
+                }
+                _restore_environment(variables)
+                self._modules = _forget(self._folders, modules)
+                sys.modules.update(hidden)
 
 
 @contextmanager
@@ -170,13 +204,18 @@ def _hide_own_modules(folders: Sequence[Path]) -> dict[str, ModuleType]:
     return hidden
 
 
-def _forget(folders: Sequence[Path], before: Mapping[str, ModuleType]) -> None:
+def _forget(folders: Sequence[Path], before: Mapping[str, ModuleType]) -> dict[str, ModuleType]:
     """Drop the modules that came from the package, so that the next one finds its own."""
-    for name, module in list(sys.modules.items()):
-        if name not in before and any(_is_inside(place, folders) for place in _places(module)):
-            del sys.modules[name]
-    for name, module in before.items():
-        sys.modules[name] = module
+    dropped = {
+        name: module
+        for name, module in list(sys.modules.items())
+        if before.get(name) is not module
+        and any(_is_inside(place, folders) for place in _places(module))
+    }
+    for name in dropped:
+        del sys.modules[name]
+    sys.modules.update(before)
+    return dropped
 
 
 def _places(module: ModuleType) -> list[str]:

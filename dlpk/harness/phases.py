@@ -19,7 +19,7 @@ from ..errors import ContractError, FunctionError
 from ..package.open import Package, open_package
 from .arguments import shown_parameters
 from .calls import Function
-from .environment import Say, print_message, surroundings
+from .environment import Environment, Say, print_message
 from .loader import code_folders, function_path, load_class
 from .memory import PeakGrowth
 from .tracebacks import explain
@@ -99,7 +99,7 @@ def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
     """
     with open_package(package) as opened:
         check_tool(opened)
-        with surroundings(opened, say or print_message):
+        with Environment(opened, say or print_message):
             grown, start = PeakGrowth(), time.perf_counter()
             _, parameters = validation_phase(load_class(function_path(opened)), opened)
             seconds, memory = time.perf_counter() - start, grown.bytes()

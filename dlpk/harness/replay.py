@@ -9,7 +9,7 @@ import numpy as np
 
 from ..package.open import open_package
 from .calls import Function
-from .environment import Say, print_message, surroundings
+from .environment import Environment, Say, print_message
 from .loader import function_path, load_class
 from .phases import initialize, make
 from .request import load_call
@@ -43,7 +43,7 @@ def replay(
     call = load_call(Path(folder))
     with ExitStack() as stack:
         package = stack.enter_context(open_package(call.package))
-        stack.enter_context(surroundings(package, say or print_message, device=call.device))
+        stack.enter_context(Environment(package, say or print_message, device=call.device))
         function = make(load_class(function_path(package)), package)
         initialize(function, package, call.device)
         function.parameters()

@@ -37,6 +37,17 @@ def explain(error: BaseException, folders: Sequence[Path]) -> str:
     return "\n  ".join(parts)
 
 
+def message_of_own(error: BaseException, folders: Sequence[Path]) -> str:
+    """What an exception says whose class is the package's own, in one line; empty for others.
+
+    Such a class is made to tell users something: where it was raised does not concern them.
+    """
+    module = sys.modules.get(type(error).__module__)
+    file = str(getattr(module, "__file__", None) or "")
+    own = isinstance(error, Exception) and file.startswith(_roots(folders))
+    return " ".join(_text(error).split()) if own else ""
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     following: BaseException | None = error
@@ -50,27 +61,31 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _named(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it ended the program (sys.exit({error.code!r})), which would end ArcGIS too"
-    try:
-        text = str(error).strip()
-    except Exception as broken:  # whose text cannot be had
-        text = f"its text cannot be had ({type(broken).__name__})"
-    lines = text.splitlines() or ["no message"]
+    lines = _text(error).splitlines() or ["no message"]
     if len(lines) > TEXT_LINES:
         lines = [*lines[:TEXT_LINES], f"… {len(lines) - TEXT_LINES} more lines"]
     return f"{type(error).__name__}: " + "\n    ".join(lines)
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return str(error).strip()
+    except Exception as broken:  # whose text cannot be had
+        return f"its text cannot be had ({type(broken).__name__})"
+
+
 def _frames(error: BaseException, folders: Sequence[Path]) -> list[str]:
     frames = traceback.extract_tb(error.__traceback__)
-    roots = {os.path.join(place, "") for folder in folders for place in _places(folder)}
-    own = [index for index, frame in enumerate(frames) if frame.filename.startswith(tuple(roots))]
+    roots = _roots(folders)
+    own = [index for index, frame in enumerate(frames) if frame.filename.startswith(roots)]
     below = frames[own[-1] + 1 :] if own else []
     shown = [_shown(frames[index]) for index in reversed(own)]
     return shown + [f"below it {_shown(frame)}" for frame in below[: -LIBRARY_FRAMES - 1 : -1]]
 
 
-def _places(folder: Path) -> set[str]:
-    return {str(folder), os.path.realpath(folder)}
+def _roots(folders: Sequence[Path]) -> tuple[str, ...]:
+    places = {place for folder in folders for place in (str(folder), os.path.realpath(folder))}
+    return tuple(os.path.join(place, "") for place in places)
 
 
 def _shown(frame: traceback.FrameSummary) -> str:

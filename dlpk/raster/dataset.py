@@ -253,8 +253,6 @@ class Raster:
         row: int,
         width: int,
         height: int,
-        *,
-        beyond: str = "zero",
     ) -> tuple[np.ndarray, np.ndarray]:
         """Read a window that may reach beyond the raster.
 
@@ -266,14 +264,11 @@ class Raster:
             Top left pixel, may be negative.
         width, height : int
             Size in pixels.
-        beyond : str
-            What pixels beyond the file hold: see ``beyond_edge`` in
-            `dlpk.harness.settings.Settings`.
 
         Returns
         -------
         pixels : ndarray
-            Shape (bands, height, width), in the raster's type.
+            Shape (bands, height, width), in the raster's type; 0 beyond the file.
         mask : ndarray
             uint8, the same shape: 1 where there is data, 0 for NoData and beyond the file.
 
@@ -296,9 +291,6 @@ class Raster:
                 f"a block of {width} by {height} pixels with {len(bands)} bands does not fit into "
                 "memory: ask for smaller blocks"
             ) from error
-        if beyond == "nodata":
-            for index, band in enumerate(bands):
-                pixels[index] = self.fill_value(band)
         if left < right and top < bottom:
             inside = (
                 slice(None),
@@ -307,14 +299,6 @@ class Raster:
             )
             window = (left, top, right - left, bottom - top)
             pixels[inside], mask[inside] = self._read(self.dataset, bands, window)
-            if beyond in ("nearest", "reflect"):
-                mode = "edge" if beyond == "nearest" else "symmetric"
-                around = (
-                    (0, 0),
-                    (top - row, row + height - bottom),
-                    (left - column, column + width - right),
-                )
-                pixels = np.pad(pixels[inside], around, mode=mode)  # type: ignore[call-overload]
         return pixels, mask
 
     def read_reduced(

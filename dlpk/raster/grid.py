@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -52,25 +51,20 @@ class BlockGrid(NamedTuple):
         """Number of blocks."""
         return -(-self.width // self.tx) * -(-self.height // self.ty)
 
-    def blocks(self, order: str = "rows") -> Iterator[Block]:
-        """Go through the blocks; ArcGIS does not document its order.
+    def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
+        """Go through the blocks row by row; ArcGIS does not document its order.
 
         Parameters
         ----------
-        order : str
-            ``rows`` from the top left, ``columns``, or ``shuffled`` with a fixed seed.
+        first, last : int
+            Numbers of a range of blocks, as of a slice; by default all.
 
         Yields
         ------
         Block
         """
-        across, down = -(-self.width // self.tx), -(-self.height // self.ty)
-        numbers: Iterable[int] = range(len(self))
-        if order == "columns":
-            numbers = (r * across + c for c in range(across) for r in range(down))
-        elif order == "shuffled":
-            numbers = random.Random(0).sample(range(len(self)), len(self))
-        for number in numbers:
+        across = -(-self.width // self.tx)
+        for number in range(len(self))[first:last]:
             yield self.block(number % across, number // across)
 
     def block(self, across: int, down: int) -> Block:

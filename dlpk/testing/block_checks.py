@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..classification.block_call import BlockInput, BlockResult, block_input
 from ..classification.provenance import result_legend
-from ..classification.session import Read, Run
+from ..classification.session import Session
 from ..errors import ContractError, DlpkError
 from ..harness.memory import memory_in_use
 from ..raster.grid import Block
@@ -24,8 +25,6 @@ LEAK = 0.001
 # Growth in bytes that is no noise of the allocator, and as a part of the blocks' own size.
 LEAST_GROWTH, GROWTH_OF_BLOCK = 10_000_000, 0.25
 FEWEST_BLOCKS = 8
-
-Result = tuple[np.ndarray, np.ndarray]
 
 
 class FindingList(Protocol):
@@ -63,7 +62,7 @@ class Blocks:
         return self.whole + self.edges
 
     @classmethod
-    def choose(cls, run: Run) -> Blocks:
+    def choose(cls, run: Session) -> Blocks:
         """Choose some from the middle of a raster and from its edges."""
         grid = run.grid
         across, down = grid.width // grid.tx, grid.height // grid.ty
@@ -80,12 +79,12 @@ class Blocks:
             ),
         )
 
-    def square(self, results: Sequence[Result]) -> Result | None:
+    def square(self, results: Sequence[BlockResult]) -> BlockResult | None:
         """The results of the two by two whole blocks as one."""
         if len(self.whole) < 4:
             return None
         pixels, masks = zip(*results[:4])
-        return _joined(pixels), _joined(masks)
+        return BlockResult(_joined(pixels), _joined(masks))
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -93,13 +92,12 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.concatenate([a, b], axis=2), np.concatenate([c, d], axis=2)], axis=1)
 
 
-def difference(one: Result, other: Result, part: float = NOISE) -> float:
+def difference(one: BlockResult, other: BlockResult, part: float = NOISE) -> float:
     """Share of pixels that differ in value where both are valid, or in whether they are.
 
     Parameters
     ----------
-    one, other : (ndarray, ndarray)
-        Pixels and mask, shape (bands, rows, columns) each.
+    one, other : BlockResult
     part : float
         See `share_of_difference`.
     """
@@ -137,7 +135,7 @@ def written(share: float) -> str:
     )
 
 
-def check_values(findings: FindingList, run: Run, results: Sequence[Result]) -> None:
+def check_values(findings: FindingList, run: Session, results: Sequence[BlockResult]) -> None:
     """Look for values that are no class."""
     try:
         legend = result_legend(run)
@@ -163,8 +161,8 @@ def check_values(findings: FindingList, run: Run, results: Sequence[Result]) -> 
 def check_purity(
     findings: FindingList,
     chosen: Blocks,
-    base: Sequence[Result],
-    again: Callable[[], Run],
+    base: Sequence[BlockResult],
+    again: Callable[[], Session],
 ) -> bool:
     """Compare results of blocks made twice, in another order, and alone.
 
@@ -172,7 +170,7 @@ def check_purity(
     ----------
     findings : FindingList
     chosen : Blocks
-    base : sequence of Result
+    base : sequence of BlockResult
         Made in the order of the blocks.
     again : callable
         Makes a new run.
@@ -207,7 +205,7 @@ def check_purity(
     return pure
 
 
-def check_batch(findings: FindingList, again: Callable[..., Run]) -> None:
+def check_batch(findings: FindingList, again: Callable[..., Session]) -> None:
     """Compare batches of different sizes, over the same part of the raster.
 
     Many functions ask for larger blocks with larger batches. What differs then may be where blocks
@@ -236,11 +234,11 @@ def check_batch(findings: FindingList, again: Callable[..., Run]) -> None:
         )
 
 
-def _sides(run: Run) -> tuple[int, int]:
+def _sides(run: Session) -> tuple[int, int]:
     return run.configuration.tx, run.configuration.ty
 
 
-def _part(run: Run, width: int, height: int) -> np.ndarray:
+def _part(run: Session, width: int, height: int) -> np.ndarray:
     """The result for the top left part of the raster."""
     tx, ty = run.configuration.tx, run.configuration.ty
     rows = []
@@ -250,7 +248,9 @@ def _part(run: Run, width: int, height: int) -> np.ndarray:
     return np.concatenate(rows, axis=1)[:, :height, :width]
 
 
-def check_seams(findings: FindingList, run: Run, chosen: Blocks, base: Sequence[Result]) -> None:
+def check_seams(
+    findings: FindingList, run: Session, chosen: Blocks, base: Sequence[BlockResult]
+) -> None:
     """Compare a block with the same pixels in four blocks that meet in its middle."""
     square = chosen.square(base)
     if square is None:
@@ -259,7 +259,9 @@ def check_seams(findings: FindingList, run: Run, chosen: Blocks, base: Sequence[
     right, down = first.width // 2, first.height // 2
     moved = first._replace(column=first.column + right, row=first.row + down)
     inside = np.s_[:, down : down + first.height, right : right + first.width]
-    share = difference(run.process(moved), (square[0][inside], square[1][inside]), part=VISIBLE)
+    share = difference(
+        run.process(moved), BlockResult(square.pixels[inside], square.mask[inside]), part=VISIBLE
+    )
     if share == 0:
         return
     findings.add(
@@ -269,13 +271,13 @@ def check_seams(findings: FindingList, run: Run, chosen: Blocks, base: Sequence[
     )
 
 
-def check_nodata(findings: FindingList, run: Run, chosen: Blocks) -> None:
-    """Run a block without valid pixels, and one with some."""
+def check_nodata(findings: FindingList, run: Session, chosen: Blocks) -> None:
+    """Session a block without valid pixels, and one with some."""
     block = chosen.all[0]
     read = run.read(block)
-    empty = Read(np.zeros_like(read.pixels), np.zeros_like(read.mask))
+    empty = block_input(run, block, np.zeros_like(read.pixels), np.zeros_like(read.mask))
     try:
-        _, mask = run.answer(block, empty)
+        _, mask = run.call(block, empty)
     except DlpkError as error:
         remedy = "Return early where raster_mask has no valid pixel."
         findings.failed("run/empty-block-fails", error, remedy)
@@ -295,7 +297,7 @@ def check_nodata(findings: FindingList, run: Run, chosen: Blocks) -> None:
     _check_partial(findings, run, block, read)
 
 
-def _check_partial(findings: FindingList, run: Run, block: Block, read: Read) -> None:
+def _check_partial(findings: FindingList, run: Session, block: Block, read: BlockInput) -> None:
     half = read.mask.shape[2] // 2
     results = []
     for hidden in (0, _highest(run, read.pixels.dtype)):
@@ -303,7 +305,7 @@ def _check_partial(findings: FindingList, run: Run, block: Block, read: Read) ->
         mask[:, :, :half] = 0
         pixels[:, :, :half] = hidden
         try:
-            results.append(run.answer(block, Read(pixels, mask))[0])
+            results.append(run.call(block, block_input(run, block, pixels, mask)).pixels)
         except DlpkError as error:
             remedy = "Set pixels to 0 where raster_mask is 0 before anything else."
             findings.failed("run/partial-block-fails", error, remedy)
@@ -321,13 +323,13 @@ def _check_partial(findings: FindingList, run: Run, block: Block, read: Read) ->
         )
 
 
-def _highest(run: Run, dtype: np.dtype[Any]) -> float:
+def _highest(run: Session, dtype: np.dtype[Any]) -> float:
     if run.configuration.data_range is not None:
         return run.configuration.data_range[1]
     return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
-def check_memory(findings: FindingList, run: Run, chosen: Blocks, blocks: int) -> None:
+def check_memory(findings: FindingList, run: Session, chosen: Blocks, blocks: int) -> None:
     """Process a block over and over, and see whether memory grows."""
     block = chosen.all[0]
     read = run.read(block)
@@ -339,7 +341,7 @@ def check_memory(findings: FindingList, run: Run, chosen: Blocks, blocks: int) -
         # Elsewhere each time: what is kept may be kept by its place.
         moved = block._replace(row=block.row + number * block.height)
         try:
-            run.answer(moved, Read(read.pixels.copy(), read.mask.copy()))
+            run.call(moved, BlockInput(read.pixels.copy(), read.mask.copy(), read.valid))
         except DlpkError as error:
             remedy = "Keep nothing of a block in the object."
             findings.failed("run/same-block-differs", error, remedy)

@@ -10,12 +10,12 @@ import numpy as np
 
 from builder.golden import FLIPPED_PER_MILLION, write_golden
 
-from ..classification.session import Run
+from ..classification.session import Session
 from ..errors import ContractError, RasterError
 from ..harness.devices import device_number
-from ..harness.environment import Say, print_message, surroundings
+from ..harness.environment import Environment, Say, print_message
+from ..harness.loaded_function import LoadedFunction
 from ..harness.phases import check_tool
-from ..harness.settings import Settings
 from ..package.open import open_package
 from ..raster.dataset import Raster
 from .golden import Golden
@@ -67,11 +67,12 @@ def make_golden(
     number, given = device_number(device), dict(arguments or {})
     with (
         open_package(package) as opened,
-        surroundings(opened, say or print_message, device=number),
+        Environment(opened, say or print_message, device=number),
     ):
         check_tool(opened)
         source = Raster(Path(raster).absolute())
-        wanted = Run.start(opened, source, given, number, Settings()).configuration
+        loaded = LoadedFunction(opened, number)
+        wanted = Session.start(loaded, source, given).configuration
         inputs = cut_chips(source, min(wanted.tx, LARGEST_CHIP), min(wanted.ty, LARGEST_CHIP))
         answers = produce(opened, inputs, given, number)
         if not np.isfinite(answers).all():

@@ -15,12 +15,12 @@ import numpy as np
 from builder.scratch import scratch_folder
 from builder.target import check_folder, make_folder, replacing
 
-from ..classification.session import Run
+from ..classification.session import Session
 from ..errors import ContractError, DlpkError, IsolationError, OutputError
 from ..harness.devices import device_number
-from ..harness.environment import Say, print_message, surroundings
+from ..harness.environment import Environment, Say, print_message
+from ..harness.loaded_function import LoadedFunction
 from ..harness.phases import check_tool
-from ..harness.settings import Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from .golden import Golden, read_golden
@@ -157,7 +157,7 @@ def golden_test(
             golden = read_golden(opened)
             if golden is None:
                 return GoldenResult(name, UNTESTED, "it carries no golden chips")
-            stack.enter_context(surroundings(opened, say or print_message, device=number))
+            stack.enter_context(Environment(opened, say or print_message, device=number))
             produced = produce(opened, golden.inputs, golden.arguments, number)
             chips = compare(golden, produced)
         except (IsolationError, OutputError):
@@ -185,7 +185,7 @@ def produce(
     Parameters
     ----------
     package : Package
-        In its `dlpk.harness.environment.surroundings`.
+        In its `dlpk.harness.environment.Environment`.
     inputs : ndarray
         Shape (chips, bands, rows, columns).
     arguments : mapping
@@ -210,7 +210,7 @@ def produce(
         path = folder / "chips.tif"
         # Side by side, so that each block is a chip where blocks have their size.
         write_raster(path, np.concatenate(list(inputs), axis=-1))
-        run = Run.start(package, Raster(path), arguments, device, Settings())
+        run = Session.start(LoadedFunction(package, device), Raster(path), arguments)
         result = np.zeros((run.info.bands, run.grid.height, run.grid.width), run.info.pixel_type)
         for block in run.grid.blocks():
             pixels, mask = run.process(block)

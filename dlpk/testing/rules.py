@@ -66,6 +66,12 @@ RULES: dict[str, Rule] = {
     "run/batch-matters": Rule(
         _W, "batch_size is about speed and memory; users change it freely.", _WORKERS
     ),
+    "run/second-raster-differs": Rule(
+        _W, "One object may serve a folder of rasters, one after the other.", _WORKERS
+    ),
+    "run/host-matters": Rule(
+        _W, "What is not documented may differ between ArcGIS Pro, Server and versions.", _CALLS
+    ),
     "run/seams": Rule(_N, "How much of the result depends on where blocks fall.", _SEAMS),
     "run/strong-seams": Rule(_W, "The borders of blocks will show in the result.", _SEAMS),
     # NoData.

@@ -13,22 +13,23 @@ from typing import Any
 from builder.scratch import scratch_folder
 from schemas.findings import Finding, Report
 
-from ..classification.session import Run
+from ..classification.block_call import BlockResult
+from ..classification.session import Session
 from ..errors import ArgumentsError, DlpkError, RasterError
 from ..harness.answers import Configuration
 from ..harness.arguments import argument_scalars, as_text, shown_parameters
 from ..harness.calls import Function
 from ..harness.devices import device_number
-from ..harness.environment import Say, surroundings
+from ..harness.environment import Environment, Say
+from ..harness.loaded_function import LoadedFunction
 from ..harness.loader import function_path, load_class
 from ..harness.memory import PeakGrowth
 from ..harness.phases import check_tool, initialize, make, validation_phase
-from ..harness.settings import Settings
+from ..harness.settings import Host, Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from .block_checks import (
     Blocks,
-    Result,
     check_batch,
     check_memory,
     check_nodata,
@@ -37,6 +38,7 @@ from .block_checks import (
     check_values,
 )
 from .golden_test import DOES_NOT_RUN, FAILED, golden_test
+from .host_checks import check_hosts, check_second_raster
 from .rules import RULES
 from .synthetic import synthetic_pixels, write_raster
 
@@ -94,7 +96,7 @@ def run_checks(
             return Report.of(findings.all)
         findings.file = path.name
         before = _files(package.root)
-        with surroundings(package, say, device=number):
+        with Environment(package, say, device=number):
             folder = stack.enter_context(scratch_folder())
             _Checks(package, findings, folder, raster, arguments, number, blocks).run()
         changed = sorted(_files(package.root) ^ before)
@@ -126,7 +128,6 @@ class _Checks:
         self.findings = findings
         self.folder = folder
         self.given = arguments
-        self.arguments = arguments
         self.device = device
         self.blocks = blocks
         self.settings = Settings()
@@ -158,7 +159,7 @@ class _Checks:
         if base is None:
             return
         self._one_pixel(configuration)
-        if any(function.answers.larger for function in run.functions):
+        if run.function.answers.larger:
             self.findings.add(
                 "run/edge-block-larger",
                 "for smaller blocks at the edge the function returns whole ones",
@@ -166,21 +167,24 @@ class _Checks:
             )
         check_values(self.findings, run, base)
 
-        def again(**more: Any) -> Run:
-            return self.start(Path(path), **more)
+        def again(host: Host | None = None, **more: Any) -> Session:
+            return self.start(Path(path), host, **more)
 
         if check_purity(self.findings, chosen, base, again):
             check_seams(self.findings, run, chosen, base)
+            check_second_raster(self.findings, run, self.given, chosen.all[0], base[0])
+            check_hosts(self.findings, again, chosen.all[0], base[0])
             names = [parameter["name"] for parameter in shown_parameters(declared)]
             if "batch_size" in names and "batch_size" not in self.given:
                 check_batch(self.findings, again)
         check_nodata(self.findings, run, chosen)
         check_memory(self.findings, run, chosen, self.blocks)
 
-    def start(self, raster: Path, **arguments: Any) -> Run:
-        """A new run, on new objects."""
-        given = {**self.arguments, **arguments}
-        return Run.start(self.package, Raster(raster), given, self.device, self.settings)
+    def start(self, raster: Path, host: Host | None = None, **arguments: Any) -> Session:
+        """A new session, on new objects."""
+        loaded = LoadedFunction(self.package, self.device, host)
+        given = {**self.given, **arguments}
+        return Session.start(loaded, Raster(raster), given, self.settings)
 
     # Phases -------------------------------------------------------------------------------------
 
@@ -213,9 +217,8 @@ class _Checks:
         for written_as in ("text", "typed"):
             self.settings = replace(self.settings, arguments_as=written_as)
             try:
-                configuration = self._configured(declared).configuration(
-                    self._scalars(declared), self.settings.default_block
-                )
+                scalars = self._scalars(declared)
+                configuration = self._configured(declared).configuration(scalars)
             except ArgumentsError as error:
                 names = {parameter["name"] for parameter in shown_parameters(declared)}
                 if any(name not in names for name in self.given):
@@ -260,10 +263,10 @@ class _Checks:
                         "Read numbers with float(text.replace(',', '.')).",
                     )
 
-    def _raster_info(self, run: Run) -> None:
+    def _raster_info(self, run: Session) -> None:
         described = {
             name: dict(value) if isinstance(value, dict) else value
-            for name, value in run.described.items()
+            for name, value in run.raster_kwargs.items()
         }
         remedy = "Answer the same every time: empty lists that are kept before filling them."
         try:
@@ -296,7 +299,7 @@ class _Checks:
 
     # Blocks -------------------------------------------------------------------------------------
 
-    def _base(self, run: Run, chosen: Blocks) -> list[Result] | None:
+    def _base(self, run: Session, chosen: Blocks) -> list[BlockResult] | None:
         """The results of the chosen blocks, which all else is compared with."""
         results = []
         for block in chosen.all:

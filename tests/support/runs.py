@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from osgeo import gdal, gdal_array, osr
 
-from dlpk.classification.session import Run
-from dlpk.harness.environment import surroundings
-from dlpk.harness.settings import Settings
+from dlpk.classification.session import Session
+from dlpk.harness.environment import Environment
+from dlpk.harness.loaded_function import LoadedFunction
+from dlpk.harness.settings import Host, Settings
 from dlpk.package.open import open_package
 from dlpk.raster.dataset import Raster
 
@@ -117,9 +118,10 @@ def running(
     arguments: Mapping[str, Any] | None = None,
     device: int = -1,
     settings: Settings | None = None,
+    host: Host | None = None,
     said: list[tuple[str, str]] | None = None,
     **options: Any,
-) -> Iterator[Run]:
+) -> Iterator[Session]:
     """A run that has been started, for the time of a ``with`` block."""
     heard: list[tuple[str, str]] = [] if said is None else said
 
@@ -127,19 +129,20 @@ def running(
         heard.append((level, text))
 
     source = Raster(raster, **options)
-    with open_package(package) as opened, surroundings(opened, say, device=device):
-        yield Run.start(opened, source, arguments or {}, device, settings or Settings())
+    with open_package(package) as opened, Environment(opened, say, device=device):
+        loaded = LoadedFunction(opened, device, host)
+        yield Session.start(loaded, source, arguments or {}, settings)
 
 
-def calls(run: Run, method: str) -> list[dict[str, Any]]:
+def calls(run: Session, method: str) -> list[dict[str, Any]]:
     """What the function `Probe` remembers of one of its methods."""
     return [given for name, given in run.function.instance.calls if name == method]
 
 
-def all_blocks(run: Run) -> np.ndarray:
+def all_blocks(run: Session) -> np.ndarray:
     """The result of a run as one array."""
     whole = np.zeros((run.info.bands, run.raster.height, run.raster.width), run.info.pixel_type)
-    for block in run.grid.blocks(run.settings.block_order):
+    for block in run.grid.blocks():
         pixels, _ = run.process(block)
         rows = slice(block.row, block.row + block.used_height)
         columns = slice(block.column, block.column + block.used_width)

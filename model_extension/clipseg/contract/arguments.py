@@ -156,8 +156,10 @@ def parse_arguments(scalars: Mapping[str, Any], definition: ModelDefinition) -> 
     if not 1 <= batch_size <= LARGEST_BATCH:
         raise ArgumentError(f"batch_size is {batch_size}; it must be from 1 to {LARGEST_BATCH}")
     image_prompt = str(given.get("image_prompt", ""))
-    # With examples to look for, the package's default prompt is not meant.
-    text_prompt = str(given.get("text_prompt", "" if image_prompt.strip() else definition.prompt))
+    text_prompt = str(given.get("text_prompt", definition.prompt))
+    if image_prompt.strip() and text_prompt.strip() == definition.prompt.strip():
+        # Who shows what to look for does not mean the words that stand in the table anyway.
+        text_prompt = ""
     augmented = boolean("test_time_augmentation", given.get("test_time_augmentation", False))
     symmetries = SYMMETRIES if definition.map_space else MIRRORED
     plan = make_plan(text_prompt, image_prompt, str(given.get("background_prompt", "")))

@@ -55,10 +55,10 @@ def polygons(path: Path, shapes: list[tuple[Extent, str]], epsg: int = 32618) ->
     return path
 
 
-def written(likenesses: Any, raster: Path, folder: Path, **options: Any) -> str:
+def written(examples: Any, raster: Path, folder: Path, **options: Any) -> str:
     described = {"path": raster, **options}
     return write_examples(
-        likenesses, Raster(**described), described, {}, "percent-clip", folder / "examples"
+        examples, Raster(**described), described, {}, "percent-clip", folder / "examples"
     )
 
 
@@ -187,9 +187,9 @@ def test_like_this_water(mini: Path, tmp_path: Path) -> None:
     assert (tmp_path / "sea-examples" / "sea-1-1.png").exists()
     again = tmp_path / "again" / "sea.tif"
     again.parent.mkdir()
-    likenesses = from_windows([parse_window(window)])
+    examples = from_windows([parse_window(window)])
     result = dlpk.classify(
-        mini, SCENE, again, like=likenesses, extent=tuple(map(float, extent.split(",")))
+        mini, SCENE, again, like=examples, extent=tuple(map(float, extent.split(",")))
     )
     assert (gdal.Open(str(result.path)).ReadAsArray() == found.ReadAsArray()).all()
 
@@ -224,12 +224,12 @@ def test_a_failed_run_leaves_no_examples(tmp_path: Path) -> None:
 
 def test_awkward_names(mini: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     raster = make_raster(tmp_path / "s.tif", (3, 40, 50), epsg=None, transform=None)
-    likenesses = from_windows([('a "b", c|d', Extent(5, 5, 20, 20))])
+    examples = from_windows([('a "b", c|d', Extent(5, 5, 20, 20))])
     out = tmp_path / 'sp ace, "q".tif'
-    dlpk.classify(mini, raster, out, like=likenesses)
+    dlpk.classify(mini, raster, out, like=examples)
     assert out.exists()
     assert "Warning" not in capfd.readouterr().err
     folder = tmp_path / 'quo"te'
     folder.mkdir()
     with pytest.raises(DlpkError, match="double quote in its name"):
-        dlpk.classify(mini, raster, folder / "o.tif", like=likenesses)
+        dlpk.classify(mini, raster, folder / "o.tif", like=examples)

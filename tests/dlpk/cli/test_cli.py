@@ -128,8 +128,6 @@ def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[st
         ),
         (["classify", "{P}", "{s}", "{o}", "--set", "strech=none"], "did you mean 'stretch'?"),
         (["classify", "{P}", "{s}", "{o}", "--set", "stretch=minmx"], "did you mean 'minmax'?"),
-        (["classify", "{P}", "{s}", "{o}", "--set", "workers=0"], "from 1 to 64"),
-        (["classify", "{P}", "{s}", "{o}", "--set", "workers=two"], "not a whole number"),
         (["classify", "{P}", "{s}", "{s}", "{D}", "--mode", "items", "--png", "p.png"], "--png"),
         (["replay", "{P}"], "holds no call"),
     ],
@@ -193,10 +191,10 @@ def test_dialog(package: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 def test_settings_reach_the_run(package: str, raster: str, tmp_path: Path) -> None:
     out = str(tmp_path / "o.tif")
-    words = ["--set", "block-order=columns", "--set", "default_block=7"]
+    words = ["--set", "arguments-as=typed", "--set", "resampling=cubic"]
     assert main(["classify", package, raster, out, *words, "-q"]) == 0
     tags = gdal.Open(out).GetMetadata()
-    assert tags["DLPK_SETTINGS"] == '{"block_order": "columns", "default_block": 7}'
+    assert tags["DLPK_SETTINGS"] == '{"arguments_as": "typed", "resampling": "cubic"}'
 
 
 def test_a_terminal_that_knows_little(tmp_path: Path, raster: str) -> None:
@@ -242,8 +240,8 @@ def test_the_system_refuses(
         def fail(*args: object, error: Exception = error, **more: object) -> None:
             raise error
 
-        monkeypatch.setattr("dlpk.classification.api.classify", fail)
-        assert main(["classify", package, raster, "o.tif"]) == 1
+        monkeypatch.setattr("dlpk.classification.model.Model.classify", fail)
+        assert main(["classify", package, raster, raster + ".o.tif"]) == 1
         assert capsys.readouterr().err == f"dlpk: error: {words}\n".replace(
             "not", "there is not", 1
         )

@@ -10,7 +10,7 @@ import pytest
 from osgeo import gdal
 
 from dlpk.errors import ContractError, RasterError
-from dlpk.harness.settings import Settings
+from dlpk.harness.settings import Host, Settings
 from tests.support.runs import all_blocks, calls, gradient, make_package, make_raster, running
 
 SHAPE = (3, 40, 50)
@@ -21,11 +21,12 @@ def first_calls(
     configuration: dict[str, Any],
     raster: Path | None = None,
     settings: Settings | None = None,
+    host: Host | None = None,
     **more: Any,
 ) -> list[dict[str, Any]]:
     raster = raster or make_raster(tmp_path / "scene.tif", SHAPE)
     package = make_package(tmp_path / "P", probe={"Configuration": configuration, **more})
-    with running(package, raster, settings=settings) as run:
+    with running(package, raster, settings=settings, host=host) as run:
         all_blocks(run)
         return calls(run, "updatePixels")
 
@@ -96,8 +97,11 @@ def test_default_block(tmp_path: Path) -> None:
     configuration = {"tx": None, "ty": None}
     (call,) = first_calls(tmp_path, configuration)
     assert call["shape"] == (40, 50)
-    given = first_calls(tmp_path, configuration, settings=Settings(default_block=25))
-    assert [call["shape"] for call in given] == [(25, 25)] * 2 + [(15, 25)] * 2
+    large = make_raster(tmp_path / "large.tif", (1, 3, 600))
+    assert [call["shape"] for call in first_calls(tmp_path, configuration, large)] == [
+        (3, 512),
+        (3, 88),
+    ]
 
 
 @pytest.mark.parametrize("wanted", [True, 1, "True", False, 0, None, "false"])
@@ -106,46 +110,38 @@ def test_masks_only_where_asked_for(tmp_path: Path, wanted: Any) -> None:
     assert ("raster_mask" in call["blocks"]) == (wanted in (True, 1, "True"))
 
 
-@pytest.mark.parametrize(
-    ("beyond", "corner"), [("zero", 0), ("nodata", 77), ("nearest", 5), ("reflect", 5)]
-)
-def test_beyond_the_edge(tmp_path: Path, beyond: str, corner: int) -> None:
-    scene = np.full((1, 20, 20), 9, np.uint8)
-    scene[0, 0, 0] = 5
-    raster = make_raster(tmp_path / "s.tif", scene, nodata=77)
+def test_beyond_the_edge(tmp_path: Path) -> None:
+    raster = make_raster(tmp_path / "s.tif", np.full((1, 20, 20), 9, np.uint8), nodata=77)
     configuration = {"padding": 1, "tx": 20, "ty": 20, "inputMask": True}
-    (call,) = first_calls(tmp_path, configuration, raster, Settings(beyond_edge=beyond))
-    assert pixels(call)[0, 0, 0] == corner
-    assert pixels(call)[0, 1, 1] == 5
-    assert pixels(call, "raster_mask")[0, 0, 0] == 0
+    (call,) = first_calls(tmp_path, configuration, raster)
+    assert pixels(call)[0, 0, :2].tolist() == [0, 0]
+    assert pixels(call)[0, 1, :2].tolist() == [0, 9]
+    assert pixels(call, "raster_mask")[0, 1, :2].tolist() == [0, 1]
 
 
 def test_padding_larger_than_the_raster(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "s.tif", (1, 1, 1))
-    for beyond in ("zero", "nearest", "reflect"):
-        configuration = {"padding": 9, "fixedTileSize": 1}
-        (call,) = first_calls(tmp_path, configuration, raster, Settings(beyond_edge=beyond))
-        assert pixels(call).shape == (1, 34, 34)
+    (call,) = first_calls(tmp_path, {"padding": 9, "fixedTileSize": 1}, raster)
+    assert pixels(call).shape == (1, 34, 34)
 
 
 def test_single_band(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "s.tif", (1, 10, 10))
     (call,) = first_calls(tmp_path, {"inputMask": True}, raster)
     assert pixels(call).shape == (1, 10, 10)
-    settings = Settings(single_band="2-d")
-    (call,) = first_calls(tmp_path, {"inputMask": True}, raster, settings)
+    (call,) = first_calls(tmp_path, {"inputMask": True}, raster, host=Host(flat_band=True))
     assert pixels(call).shape == pixels(call, "raster_mask").shape == (10, 10)
 
 
 @pytest.mark.parametrize(
-    ("bands", "how", "shape"),
-    [(1, "2-d", (40, 50)), (1, "3-d", (1, 40, 50)), (2, "2-d", (2, 40, 50))],
+    ("bands", "three", "shape"),
+    [(1, False, (40, 50)), (1, True, (1, 40, 50)), (2, False, (2, 40, 50))],
 )
-def test_output_shape(tmp_path: Path, bands: int, how: str, shape: tuple[int, ...]) -> None:
+def test_output_shape(tmp_path: Path, bands: int, three: bool, shape: tuple[int, ...]) -> None:
     (call,) = first_calls(
         tmp_path,
         {"tx": 50, "ty": 40},
-        settings=Settings(output_shape=how),
+        host=Host(shape_with_bands=three),
         Output={"bandCount": bands, "pixelType": "u1"},
     )
     assert call["shape"] == shape
@@ -305,7 +301,7 @@ def test_statistics(tmp_path: Path, data_range: list[int] | None) -> None:
     assert first["mean"] == pytest.approx(values.mean())
     assert first["standardDeviation"] == pytest.approx(values.std())
     assert second["mean"] == pytest.approx(3 if data_range is None else 0.4)
-    with running(package, raster, settings=Settings(statistics="file")) as run:
+    with running(package, raster, host=Host(statistics=False)) as run:
         (described,) = calls(run, "updateRasterInfo")
     assert described["raster_info"]["statistics"] == ()
 
@@ -358,14 +354,13 @@ def test_numbers_as_text_are_numbers(tmp_path: Path) -> None:
     assert len(given) == 6
 
 
-@pytest.mark.parametrize(("policy", "valid"), [("any-band", [1, 1, 0]), ("all-bands", [1, 0, 0])])
-def test_inherited_mask(tmp_path: Path, policy: str, valid: list[int]) -> None:
+def test_inherited_mask(tmp_path: Path) -> None:
     scene = np.array([[[1, 0, 0]], [[1, 1, 0]]], np.uint8)
     raster = make_raster(tmp_path / "s.tif", scene, nodata=0)
     package = make_package(tmp_path / "P", probe={"Answer": "2-d"})
-    with running(package, raster, settings=Settings(valid_pixels=policy)) as run:
+    with running(package, raster) as run:
         _, mask = run.process(run.grid.block(0, 0))
-    assert mask[0, 0].tolist() == valid
+    assert mask[0, 0].tolist() == [1, 1, 0]
 
 
 def test_nodata_per_band(tmp_path: Path) -> None:

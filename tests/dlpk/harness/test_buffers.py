@@ -9,8 +9,8 @@ import pytest
 from osgeo import gdal
 
 from dlpk.classification.api import classify
-from dlpk.classification.session import Run
-from dlpk.harness.settings import Settings
+from dlpk.classification.session import Session
+from dlpk.harness.loaded_function import LoadedFunction
 from dlpk.package.open import open_package
 from dlpk.raster import gdal_config as gdal_settings
 from dlpk.raster.dataset import Raster
@@ -54,7 +54,7 @@ def test_a_function_may_use_its_arrays_again(tmp_path: Path, mask: str) -> None:
     np.testing.assert_array_equal(read(tmp_path / "r.tif")[0], expected)
     # And results that are compared with each other stay what they were.
     with open_package(package) as opened:
-        run = Run.start(opened, Raster(raster), {}, -1, Settings())
+        run = Session.start(LoadedFunction(opened, -1), Raster(raster), {})
         one, other = (run.process(run.grid.block(place, 0)) for place in (0, 1))
     for found, start in ((one, 0), (other, 16)):
         np.testing.assert_array_equal(found[0][0], pixels[0, :16, start : start + 16])

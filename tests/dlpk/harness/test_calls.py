@@ -10,7 +10,7 @@ import pytest
 
 from dlpk.errors import ArgumentsError, ContractError, FunctionError
 from dlpk.harness.phases import open_dialog
-from dlpk.harness.settings import Settings
+from dlpk.harness.settings import Host, Settings
 from tests.support.runs import (
     FUNCTIONS,
     all_blocks,
@@ -54,15 +54,15 @@ def test_run_phase_has_the_device_and_validation_has_not(tmp_path: Path, raster:
 
 def test_phases_can_share_an_object(tmp_path: Path, raster: Path) -> None:
     package = make_package(tmp_path / "P")
-    with running(package, raster, settings=Settings(phases="shared")) as run:
+    with running(package, raster, host=Host(dialog_object=True)) as run:
         devices = [given.get("device") for given in calls(run, "initialize")]
     assert devices == [None, -1]
 
 
 def test_initialize_with_arguments(tmp_path: Path, raster: Path) -> None:
     package = make_package(tmp_path / "P")
-    settings = Settings(initialize_with="arguments")
-    with running(package, raster, settings=settings, arguments={"threshold": "0.25"}) as run:
+    host = Host(arguments_in_initialize=True)
+    with running(package, raster, host=host, arguments={"threshold": "0.25"}) as run:
         (given,) = calls(run, "initialize")
     assert given["threshold"] == "0.25"
     assert given["padding"] == "0"
@@ -231,8 +231,8 @@ def test_arguments_of_any_name(tmp_path: Path, raster: Path) -> None:
     declared = [{"name": "raster", "dataType": "raster"}]
     declared += [{"name": name, "dataType": "string", "value": name} for name in names]
     package = make_package(tmp_path / "P", probe={"Parameters": declared})
-    for settings in (Settings(), Settings(initialize_with="arguments")):
-        with running(package, raster, settings=settings) as run:
+    for host in (Host(), Host(arguments_in_initialize=True)):
+        with running(package, raster, host=host) as run:
             all_blocks(run)
             (scalars,) = calls(run, "getConfiguration")
         assert scalars == dict(zip(names, names))
@@ -275,38 +275,6 @@ def test_license(
     else:
         with pytest.raises(error, match=words), running(package, raster):
             pass
-
-
-def test_several_workers(tmp_path: Path, raster: Path) -> None:
-    settings = Settings(workers=3)
-    with running(make_package(tmp_path / "P"), raster, settings=settings) as run:
-        all_blocks(run)
-        counts = [
-            sum(name == "updatePixels" for name, _ in function.instance.calls)
-            for function in run.functions
-        ]
-    assert counts == [4, 4, 4]
-
-
-def test_block_order(tmp_path: Path, raster: Path) -> None:
-    package = make_package(tmp_path / "P")
-    corners = {}
-    for order in ("rows", "columns", "shuffled"):
-        with running(package, raster, settings=Settings(block_order=order)) as run:
-            all_blocks(run)
-            corners[order] = [given["tlc"] for given in calls(run, "updatePixels")]
-    assert corners["rows"][:2] == [(500000, 4000000), (500160, 4000000)]
-    assert corners["columns"][:2] == [(500000, 4000000), (500000, 3999840)]
-    assert corners["shuffled"] not in (corners["rows"], corners["columns"])
-    assert sorted(corners["rows"]) == sorted(corners["columns"]) == sorted(corners["shuffled"])
-
-
-def test_corner_units(tmp_path: Path, raster: Path) -> None:
-    with running(
-        make_package(tmp_path / "P"), raster, settings=Settings(corner_units="pixels")
-    ) as run:
-        all_blocks(run)
-        assert calls(run, "updatePixels")[1]["tlc"] == (16.0, 0.0)
 
 
 def _probe_with(method: str) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dlpk.classification.api import classify
+from dlpk.classification.block_call import make_request
 from dlpk.cli.main import main
 from dlpk.errors import FunctionError, PackageError
 from dlpk.harness.replay import replay
@@ -156,12 +157,12 @@ def test_a_whole_call_comes_back(tmp_path: Path) -> None:
     probe = {"Configuration": {"inputMask": True, "compositeRasters": True}}
     with running(make_package(tmp_path / "P", probe=probe), raster) as run:
         block = run.grid.block(1, 1)
-        request = run.request(block, run.read(block), run.function)
+        request = make_request(run, block, run.read(block))
         (described,) = calls(run, "updateRasterInfo")
-        save_call(Call("P", -1, run.scalars, run.described, request), tmp_path / "kept")
+        save_call(Call("P", -1, run.scalars, run.raster_kwargs, request), tmp_path / "kept")
     call = load_call(tmp_path / "kept")
     assert_same(call.scalars, run.scalars)
-    assert_same(call.described, run.described)
+    assert_same(call.described, run.raster_kwargs)
     assert_same(call.request.props, request.props)
     assert_same(call.request.blocks, request.blocks)
     assert (call.request.tlc, call.request.shape) == (request.tlc, request.shape)

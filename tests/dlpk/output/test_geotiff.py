@@ -166,25 +166,23 @@ class Naming(Probe):
 
 
 @pytest.mark.parametrize(
-    ("kind", "declared", "policy", "nodata"),
+    ("kind", "declared", "nodata"),
     [
-        ("u1", None, "free", 255),
-        ("u1", [7], "free", 7),
-        ("u1", [1], "free", 255),  # a class
-        ("u1", [0], "free", 255),  # the background
-        ("u1", [0], "declared", 0),
-        ("u1", [900], "free", 255),
-        ("u1", [1.5], "declared", None),
-        ("i2", None, "free", 32767),
-        ("f4", [-1], "free", -1),
+        ("u1", None, 255),
+        ("u1", [7], 7),
+        ("u1", [1], 255),  # a class
+        ("u1", [0], 255),  # the background
+        ("u1", [900], 255),
+        ("i2", None, 32767),
+        ("f4", [-1], -1),
     ],
 )
 def test_nodata(
-    tmp_path: Path, raster: Path, kind: str, declared: Any, policy: str, nodata: float | None
+    tmp_path: Path, raster: Path, kind: str, declared: Any, nodata: float | None
 ) -> None:
     output = {"bandCount": 1, "pixelType": kind, "noData": declared}
     probe = {"Output": output, "Answer": "mask"}
-    path = result(tmp_path, raster, probe=probe, settings=Settings(nodata=policy))
+    path = result(tmp_path, raster, probe=probe)
     dataset = gdal.Open(str(path))
     assert dataset.GetRasterBand(1).GetNoDataValue() == nodata
     masked = read(path)[0, 0]  # the function masks every other row

@@ -11,7 +11,6 @@ import pytest
 from osgeo import gdal
 
 from dlpk.classification.api import classify
-from dlpk.harness.settings import Settings
 from tests.support.classified import names, result, table, vat_rows
 from tests.support.runs import TRANSFORM, make_package, make_raster
 
@@ -94,17 +93,16 @@ def test_cloud_optimized(tmp_path: Path, floating: bool) -> None:
     assert not any(name.startswith((".dlpk", "c.")) for name in names(tmp_path / "out"))
 
 
-@pytest.mark.parametrize("how", ["skip", "ask"])
-def test_blocks_without_data(tmp_path: Path, how: str) -> None:
-    """They are not asked for, unless that is wanted; the result is the same."""
+def test_blocks_without_data(tmp_path: Path) -> None:
+    """They are not asked for."""
     pixels = np.zeros((3, 200, 200), np.uint8)
     pixels[:, 130:150, 130:170] = 7
     raster = make_raster(tmp_path / "s.tif", pixels, nodata=0)
     out = tmp_path / "out.tif"
     package = make_package(tmp_path / "P", "Counting", text=COUNTING)
-    classify(package, raster, out, device="cpu", settings=Settings(empty_blocks=how))
+    classify(package, raster, out, device="cpu")
     calls = int((tmp_path / "P" / "calls").read_text())
-    assert calls == (2 if how == "skip" else 16)
+    assert calls == 2
     made = gdal.Open(str(out)).ReadAsArray()
     assert (made == np.where(pixels[0] > 0, 1, 255)).all()
 

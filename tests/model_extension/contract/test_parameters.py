@@ -186,8 +186,10 @@ def test_new_arguments(package: ModelDefinition) -> None:
     assert arguments.precision == "bf16"
     plain = parse_arguments({}, package)
     assert (plain.plan.names, plain.image_prompt_style) == (("water",), BEST)
-    both = parse_arguments({"text_prompt": "water", "image_prompt": "boat = a.png"}, package)
-    assert both.plan.names == ("water", "boat")
+    both = parse_arguments({"text_prompt": "pond", "image_prompt": "boat = a.png"}, package)
+    assert both.plan.names == ("pond", "boat")
+    untouched = parse_arguments({"text_prompt": "water ", "image_prompt": "boat = a.png"}, package)
+    assert untouched.plan.names == ("boat",)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,406 @@
+"""A package that stays loaded: any number of rasters, arrays and prompts, weights only once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from osgeo import gdal
+
+from builder.target import check_targets
+
+from ..errors import ArgumentsError, DlpkError, FunctionError, RefusedError
+from ..harness.arguments import shown_parameters
+from ..harness.devices import device_number
+from ..harness.environment import Environment, Say, print_message
+from ..harness.loaded_function import LoadedFunction
+from ..harness.phases import check_tool
+from ..harness.settings import Settings
+from ..output.geotiff import check_geotiff, check_png, result_files
+from ..package.open import Package, open_package
+from ..raster.dataset import Raster
+from ..raster.extent import Extent
+from ..raster.files import check_unchanged, file_states, files_of
+from ..raster.gdal_config import block_cache, cache_bytes, threads
+from ..raster.memory import array_raster
+from ..raster.mosaic import item_jobs, mosaic, mosaic_label, rasters_in
+from ..raster.stretch import Stretch
+from .blocks_to_file import open_journal, write_result
+from .examples import (
+    ExamplePrompt,
+    examples_folder,
+    gather_examples,
+    remove_if_failed,
+    write_examples,
+)
+from .preload import import_ahead
+from .progress import Progress, progress_bar
+from .provenance import band_names, result_legend
+from .result import Classified, Prediction
+from .session import Session
+from .targets import check_result_targets
+
+Area = tuple[float, float, float, float]
+
+
+class Model:
+    """A package whose function is loaded; use it as ``with``, or `close` it.
+
+    Not for several threads at once.
+
+    Parameters
+    ----------
+    package : path, str or Package
+        A .dlpk, a folder, an .emd, a model definition as JSON text, or what `dlpk.package.open`
+        opened.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
+    say : callable, optional
+        Takes level and text of what the function says; by default it goes to standard error.
+
+    Raises
+    ------
+    DlpkError
+        The package cannot be opened, its function not be loaded, or it is for another tool.
+    """
+
+    def __init__(
+        self, package: str | Path | Package, *, device: str = "auto", say: Say | None = None
+    ) -> None:
+        number = device_number(device)
+        import_ahead(package)
+        with ExitStack() as stack:
+            opened = package
+            if not isinstance(opened, Package):
+                opened = stack.enter_context(open_package(opened))
+            check_tool(opened)
+            self.package: Package = opened
+            self._environment = Environment(opened, say or print_message, device=number)
+            with self._environment:
+                self._loaded = LoadedFunction(opened, number)
+            self._stack = stack.pop_all()
+
+    def close(self) -> None:
+        """Remove what was unpacked."""
+        self._stack.close()
+
+    def __enter__(self) -> Model:
+        """Use as ``with``."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def parameters(self) -> list[Mapping[str, Any]]:
+        """The function's arguments as it declares them: name, value, domain and so on."""
+        return shown_parameters(self._loaded.parameters)
+
+    def classify(
+        self,
+        raster: str | Path | Sequence[str | Path],
+        out: str | Path,
+        *,
+        prompt: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        extent: Extent | Area | None = None,
+        cell_size: float | None = None,
+        settings: Settings | None = None,
+        stretch: Stretch | None = None,
+        like: Sequence[str | ExamplePrompt] = (),
+        like_layer: str | Path | None = None,
+        like_field: str | None = None,
+        debug_block: str | Path | None = None,
+        resume: bool | Literal["checked", "unchecked"] | None = False,
+        cog: bool = False,
+        png: str | Path | None = None,
+        progress: Progress | None = None,
+        quiet: bool = True,
+    ) -> Classified:
+        """Classify a raster into a GeoTIFF.
+
+        Parameters
+        ----------
+        raster : path, str or several
+            Anything GDAL opens; several are put together as one mosaic.
+        out : path
+            GeoTIFF to write.
+        prompt : str, optional
+            The argument ``text_prompt``.
+        arguments : mapping, optional
+            Other arguments of the function, by name.
+        extent : Extent or tuple, optional
+            Part of the raster, in its coordinate system.
+        cell_size : float, optional
+            To resample to, in map units.
+        settings : Settings, optional
+            Choices where ArcGIS's behaviour is not documented.
+        stretch : Stretch, optional
+            Instead of one that is found from the raster.
+        like : sequence of str or ExamplePrompt
+            Places in the raster that show what to look for, ``NAME=XMIN,YMIN,XMAX,YMAX``, for
+            packages with the argument ``image_prompt``. They are kept in a folder beside `out`.
+        like_layer : path, optional
+            Polygons that show what to look for, one class per value of a field.
+        like_field : str, optional
+            That field; by default one that is called like it.
+        debug_block : path, optional
+            Folder that the inputs of a failing call are kept in.
+        resume : bool or str
+            Keep finished blocks in a journal beside `out`, and go on from the one that a run that
+            was killed has left there. The result is the same, byte by byte. "unchecked": also
+            where nothing tells whether the raster is still the same.
+        cog : bool
+            Write a Cloud Optimized GeoTIFF.
+        png : path, optional
+            Draw scene, classes and legend too.
+        progress : callable, optional
+            Told after each block how many pixels of how many are done; an answer of False, or an
+            exception, stops the run and leaves nothing behind.
+        quiet : bool
+            No progress bar.
+
+        Returns
+        -------
+        Classified
+
+        Raises
+        ------
+        DlpkError
+            Names what is wrong; nothing is left half-written.
+        """
+        # Absolute now: functions may change the working directory.
+        target = check_geotiff(out).absolute()
+        saved = None if debug_block is None else Path(debug_block).absolute()
+        settings = settings or Settings()
+        given = _arguments(prompt, arguments)
+        area = Extent(*extent) if isinstance(extent, tuple) else extent
+        names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
+        picture = None if png is None else check_png(png).absolute()
+        read = [*names, *([str(like_layer)] if like_layer else [])]
+        inputs = check_result_targets(self.package, target, picture, saved, read, given)
+        states = file_states(inputs)
+        with ExitStack() as stack:
+            stack.enter_context(threads())  # before rasters are opened, which ask for it then
+            opening: dict[str, Any] = {
+                "path": mosaic(names, stack, settings.resampling),
+                "cell_size": cell_size,
+                "resampling": settings.resampling,
+                "label": mosaic_label(names),
+            }
+            source = Raster(extent=area, **opening)
+            examples = gather_examples(like, like_layer, like_field, source)
+            if examples:
+                folder = examples_folder(target)
+                if not folder.exists():
+                    stack.push(partial(remove_if_failed, folder, bool(resume)))
+                text = write_examples(
+                    examples, source, opening, self.package.emd, settings.stretch, folder
+                )
+                given["image_prompt"] = ", ".join(filter(None, [given.get("image_prompt"), text]))
+            if progress is None and not quiet:
+                progress = stack.enter_context(progress_bar())
+            stack.enter_context(_frames_shown(saved is not None))
+            session = stack.enter_context(self.session(source, given, settings, stretch))
+            journal = None
+            if resume:
+                journal = stack.enter_context(
+                    closing(
+                        open_journal(
+                            target, session, names, cog=cog, unchecked=resume == "unchecked"
+                        )
+                    )
+                )
+            try:
+                result = write_result(
+                    session,
+                    target,
+                    progress=progress,
+                    debug_block=saved,
+                    journal=journal,
+                    cog=cog,
+                    check=partial(check_unchanged, states),
+                )
+            except DlpkError as error:
+                if journal:
+                    error.add_lines(
+                        f"{len(journal)} finished blocks are kept: the same command goes on from "
+                        "there"
+                    )
+                raise
+            if picture is not None:
+                from ..output.quicklook import draw
+
+                draw(source, result.path, result.legend, picture)
+            return result
+
+    def classify_each(
+        self,
+        rasters: str | Path | Sequence[str | Path],
+        folder: str | Path,
+        **options: Any,
+    ) -> Iterator[Classified]:
+        """Classify images one by one, each into a GeoTIFF of the same name.
+
+        Parameters
+        ----------
+        rasters : path or several
+            A folder of images, or images.
+        folder : path
+            Where the results go.
+        **options
+            Of `classify`, but no ``png``.
+
+        Yields
+        ------
+        Classified
+
+        Raises
+        ------
+        DlpkError
+            Names what is wrong, and the image; results before it are complete.
+        """
+        if options.get("png") is not None:
+            raise ArgumentsError("--png draws one result; classify the images one at a time for it")
+        if isinstance(rasters, (str, Path)):
+            rasters = rasters_in(Path(rasters))
+        names = [str(name) for name in rasters]
+        jobs = item_jobs(names, Path(folder))
+        results = [file for _, target in jobs for file in result_files(target)]
+        check_targets(results, files_of(names))
+        for (raster,), target in jobs:
+            try:
+                yield self.classify(raster, target, **options)
+            except DlpkError as error:
+                error.add_lines(f"in the image {raster}")
+                raise
+
+    def predict(
+        self,
+        array: np.ndarray,
+        *,
+        prompt: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        mask: np.ndarray | None = None,
+        nodata: float | None = None,
+        cell_size: float = 1.0,
+        settings: Settings | None = None,
+        stretch: Stretch | None = None,
+    ) -> Prediction:
+        """Classify an array.
+
+        Parameters
+        ----------
+        array : ndarray
+            Shape (bands, rows, columns), of a type that rasters have.
+        prompt : str, optional
+            The argument ``text_prompt``.
+        arguments : mapping, optional
+            Other arguments of the function; ``return_probability_raster`` is what makes ours
+            deliver probabilities.
+        mask : ndarray, optional
+            Shape (rows, columns), 0 where there is no data.
+        nodata : float, optional
+            Value that stands for no data.
+        cell_size : float
+            Side of a pixel in metres.
+        settings : Settings, optional
+        stretch : Stretch, optional
+            Instead of one that is found from the array: for parts of one picture.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        DlpkError
+            Names what is wrong.
+        """
+        with array_raster(array, mask, nodata, cell_size) as raster:
+            given = _arguments(prompt, arguments)
+            with self.session(raster, given, settings, stretch) as session:
+                info, grid = session.info, session.grid
+                values = np.zeros((info.bands, grid.height, grid.width), info.pixel_type)
+                valid = np.zeros(values.shape, bool)
+                for block in grid.blocks():
+                    rows, columns = slice(block.used_height), slice(block.used_width)
+                    place = np.s_[
+                        :,
+                        block.row : block.row + block.used_height,
+                        block.column : block.column + block.used_width,
+                    ]
+                    pixels, known = session.process(block)
+                    values[place] = pixels[:, rows, columns]
+                    valid[place] = known[:, rows, columns] != 0
+                legend, names = tuple(result_legend(session)), tuple(band_names(session))
+        if len(values) == 1:
+            return Prediction(values[0], valid[0], legend, names)
+        return Prediction(values, valid, legend, names)
+
+    @contextmanager
+    def session(
+        self,
+        raster: Raster,
+        arguments: Mapping[str, Any],
+        settings: Settings | None = None,
+        stretch: Stretch | None = None,
+    ) -> Iterator[Session]:
+        """Configure the function for a raster, to process single blocks of it.
+
+        Parameters
+        ----------
+        raster : Raster
+        arguments : mapping
+            Of the function, by name.
+        settings : Settings, optional
+        stretch : Stretch, optional
+            Of another session of the same raster, so that it is not found again.
+
+        Yields
+        ------
+        Session
+            To be used inside, until the next call of this model.
+        """
+        with block_cache(), self._environment:
+            session = Session.start(self._loaded, raster, arguments, settings, stretch)
+            asked, both = session.configuration, 2 * session.configuration.padding
+            gdal.SetCacheMax(cache_bytes(raster, asked.tx + both, asked.ty + both))
+            try:
+                yield session
+            except FunctionError:
+                self._loaded.forget()
+                raise
+
+
+def _arguments(prompt: str | None, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    merged = dict(arguments or {})
+    if prompt is not None:
+        if not isinstance(prompt, str):
+            raise ArgumentsError(f"the prompt is {prompt!r}; it must be text, as in 'water, trees'")
+        if "text_prompt" in merged:
+            raise ArgumentsError("the prompt is given twice: as prompt and as text_prompt")
+        merged["text_prompt"] = prompt
+    return merged
+
+
+@contextmanager
+def _frames_shown(wanted: bool) -> Iterator[None]:
+    """Add the frames that led to what a function says on purpose, for those who mend it."""
+    try:
+        yield
+    except RefusedError as error:
+        if wanted:
+            error.add_lines(error.frames)
+        raise
