@@ -8,11 +8,10 @@ Each imports what it needs when it is first used. `docs/python.md` shows them al
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from .errors import DlpkError
-from .installation import check_neighbours, missing_part
+from .installation import check_neighbours, missing_part, own_version
 
 if TYPE_CHECKING:
     from builder import build
@@ -30,7 +29,10 @@ if TYPE_CHECKING:
     from .testing.golden_test import golden_test as test
     from .validation.validate import validate
 
+    __version__: str
+
 __all__ = [
+    "__version__",
     "Classified",
     "DlpkError",
     "Extent",
@@ -65,14 +67,12 @@ _HOMES = {
     "test": ("dlpk.testing.golden_test", "golden_test"),
     "validate": ("dlpk.validation.validate", "validate"),
 }
-try:
-    __version__ = version("dlpk")
-except PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0"
 
 
 def __getattr__(name: str) -> Any:
     """Import a function of the package when it is asked for."""
+    if name == "__version__":
+        return own_version()
     if name in _HOMES:
         check_neighbours()
         home, function = _HOMES[name]

@@ -53,3 +53,13 @@ def missing_part(error: ImportError) -> str | None:
     if name not in PARTS:
         return None
     return f"{PARTS[name]} ({error}): {GDAL if name == 'osgeo' else INSTALL}; see docs/install.md"
+
+
+def own_version() -> str:
+    """Version of this project, as installed; 0 in a checkout that is not."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("dlpk")
+    except PackageNotFoundError:
+        return "0"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..errors import ContractError
+from ..installation import own_version
 from ..output.legend import LegendEntry, emd_classes, read_attribute_table
 from .raster_info import input_metadata
 from .session import Session
@@ -50,7 +50,7 @@ def result_tags(session: Session) -> dict[str, str]:
     """Provenance: the package, arguments, raster, stretch, settings; its hash is `hash_tag`."""
     whole = session.function.key_metadata(-1, {})
     tags = {
-        "TIFFTAG_SOFTWARE": f"dlpk {__version__}",
+        "TIFFTAG_SOFTWARE": f"dlpk {own_version()}",
         "DLPK_PACKAGE": session.loaded.package.name,
         "DLPK_ARGUMENTS": _as_json(session.scalars),
         "DLPK_RASTER": Path(session.raster.path).name,
