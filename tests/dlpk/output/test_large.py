@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 MEMORY = """
 import resource, sys
-from dlpk.classify_pixels import classify
+from dlpk.classification.api import classify
 classify(sys.argv[1], sys.argv[2], sys.argv[3], device="cpu")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
