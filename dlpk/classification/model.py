@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +17,7 @@ from ..errors import ArgumentsError, DlpkError, FunctionError, RefusedError
 from ..harness.arguments import shown_parameters
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say, print_message
-from ..harness.loaded_function import LoadedFunction
-from ..harness.phases import check_tool
+from ..harness.phases import LoadedFunction, check_tool
 from ..harness.settings import Settings
 from ..output.geotiff import check_geotiff, check_png, result_files
 from ..package.open import Package, open_package
@@ -93,12 +91,7 @@ class Model:
         """Use as ``with``."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close it."""
         self.close()
 

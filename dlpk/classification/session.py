@@ -11,8 +11,7 @@ from ..errors import ContractError, FunctionError, RefusedError
 from ..harness.answers import Configuration, OutputInfo
 from ..harness.arguments import argument_scalars
 from ..harness.calls import Function
-from ..harness.loaded_function import LoadedFunction
-from ..harness.phases import model_argument
+from ..harness.phases import LoadedFunction, model_argument
 from ..harness.settings import Settings
 from ..raster.dataset import Raster
 from ..raster.grid import Block, BlockGrid

@@ -54,4 +54,5 @@ def check_result_targets(
     check_targets([*result_files(target), *([picture] if picture else [])], inputs)
     if debug_block is not None:
         check_folder(debug_block, CALL_FILES, inputs)
-    return inputs
+    # Absolute: functions may change the working directory.
+    return [os.path.abspath(file) for file in inputs]

@@ -14,8 +14,7 @@ from ..classification.session import Session
 from ..errors import ContractError, RasterError
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say, print_message
-from ..harness.loaded_function import LoadedFunction
-from ..harness.phases import check_tool
+from ..harness.phases import LoadedFunction, check_tool
 from ..package.open import open_package
 from ..raster.dataset import Raster
 from .golden import Golden

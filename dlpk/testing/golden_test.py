@@ -19,8 +19,7 @@ from ..classification.session import Session
 from ..errors import ContractError, DlpkError, IsolationError, OutputError
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say, print_message
-from ..harness.loaded_function import LoadedFunction
-from ..harness.phases import check_tool
+from ..harness.phases import LoadedFunction, check_tool
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from .golden import Golden, read_golden

@@ -21,10 +21,9 @@ from ..harness.arguments import argument_scalars, as_text, shown_parameters
 from ..harness.calls import Function
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say
-from ..harness.loaded_function import LoadedFunction
 from ..harness.loader import function_path, load_class
 from ..harness.memory import PeakGrowth
-from ..harness.phases import check_tool, initialize, make, validation_phase
+from ..harness.phases import LoadedFunction, check_tool, initialize, make, validation_phase
 from ..harness.settings import Host, Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster

@@ -15,7 +15,7 @@ from osgeo import gdal, gdal_array, osr
 
 from dlpk.classification.session import Session
 from dlpk.harness.environment import Environment
-from dlpk.harness.loaded_function import LoadedFunction
+from dlpk.harness.phases import LoadedFunction
 from dlpk.harness.settings import Host, Settings
 from dlpk.package.open import open_package
 from dlpk.raster.dataset import Raster

@@ -104,15 +104,22 @@ sys.addaudithook(watch)
 sys.exit(main(sys.argv[1:]))
 """
 # What GDAL does that takes time, and what comes before it.
-STEPS = ("Run.start", "OutputRaster.finish", "BuildOverviews", "rearrange", "write_vat", "_publish")
+STEPS = (
+    "Session.start",
+    "OutputRaster.finish",
+    "BuildOverviews",
+    "rearrange",
+    "write_vat",
+    "_publish",
+)
 STEP_KILLED = """
 import os, sys
 step = sys.argv.pop(1)
 from osgeo import gdal
 import dlpk.output.geotiff as geotiff
-from dlpk.classification.session import Run
+from dlpk.classification.session import Session
 def end(*args, **more): os.kill(os.getpid(), 9)
-if step == "Run.start": Run.start = end
+if step == "start": Session.start = end
 elif step == "BuildOverviews": gdal.Dataset.BuildOverviews = end
 elif step in ("rearrange", "write_vat"): setattr(geotiff, step, end)
 else: setattr(geotiff.OutputRaster, step.split(".")[-1], end)

@@ -10,7 +10,7 @@ from osgeo import gdal
 
 from dlpk.classification.api import classify
 from dlpk.classification.session import Session
-from dlpk.harness.loaded_function import LoadedFunction
+from dlpk.harness.phases import LoadedFunction
 from dlpk.package.open import open_package
 from dlpk.raster import gdal_config as gdal_settings
 from dlpk.raster.dataset import Raster
