@@ -24,7 +24,7 @@ from benchmarks.common import (
     write_scene,
 )
 from builder.clipseg.emd import network_settings
-from dlpk.classification.session import Run
+from dlpk.classification.session import Session
 from dlpk.output.geotiff import OutputRaster
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.precision import DTYPES, available_precisions
@@ -40,8 +40,8 @@ KINDS = {
     "copies and sums": ("copy", "cat", "add", "mul", "sub", "div", "fill", "clamp", "sigmoid"),
 }
 STAGES = {
-    "reading and stretching": (Run, "read"),
-    "the function": (Run, "answer"),
+    "reading and stretching": (Session, "read"),
+    "the function": (Session, "call"),
     "compressing and writing": (OutputRaster, "write"),
     "overviews and legend": (OutputRaster, "finish"),
 }

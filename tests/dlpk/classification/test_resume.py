@@ -105,7 +105,7 @@ sys.exit(main(sys.argv[1:]))
 """
 # What GDAL does that takes time, and what comes before it.
 STEPS = (
-    "Session.start",
+    "start",
     "OutputRaster.finish",
     "BuildOverviews",
     "rearrange",
