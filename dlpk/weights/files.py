@@ -41,6 +41,9 @@ RULES: dict[str, Rule] = {
     "weights/other-network": Rule(
         _E, "The tensors are not those that the settings describe.", "package format 1"
     ),
+    "weights/not-compared": Rule(
+        Severity.NOTE, "Comparing tensors with the network needs numpy.", "package format 1"
+    ),
     "weights/pickle-runs-code": Rule(
         _E,
         "Whoever loads the weights runs what the pickle names. Only what tensors need, and values"
@@ -252,7 +255,7 @@ def _check_network(
         from model_extension.clipseg.network.tensors import check_tensors
     except ModuleNotFoundError as error:  # our function's modules need numpy
         findings.add(
-            "weights/not-read",
+            "weights/not-compared",
             f"whether the tensors are those of the network was not compared: {error}",
             "Install numpy to have that checked, too.",
             name,

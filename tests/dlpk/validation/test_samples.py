@@ -23,6 +23,7 @@ GROUPS = {name.partition("/")[0] for name in EVERY}
 # Too large for a file, or a matter of packages of our own; tested elsewhere.
 WITHOUT_SAMPLE = {
     "function/not-read",
+    "weights/not-compared",
     "weights/other-network",
     # tests/attacks/malicious_weights.py has these.
     "weights/keras-lambda",

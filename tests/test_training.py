@@ -1,0 +1,16 @@
+"""The training of the miniature: not run here, but what it imports is still there."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+import training
+
+
+def test_its_modules_import() -> None:
+    modules = [module.name for module in pkgutil.iter_modules(training.__path__)]
+    assert "command" in modules
+    for name in modules:
+        if name != "train_mini":  # the script itself
+            import_module(f"training.{name}")
