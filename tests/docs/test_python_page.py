@@ -1,0 +1,31 @@
+"""The examples of docs/python.md run, and the page names everything that is public."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import dlpk
+from tests.support.runs import make_raster
+
+PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+
+
+def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("city.tif", "town.tif"):
+        make_raster(tmp_path / name, (3, 300, 300), transform=(500000, 1, 0, 4000000, 0, -1))
+    (tmp_path / "results").mkdir()
+    names: dict[str, object] = {}
+    for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
+        exec(compile(code, "docs/python.md", "exec"), names)
+    assert (tmp_path / "results" / "town.tif").exists()
+    assert not (tmp_path / "c.tif").exists()
+
+
+def test_every_public_name() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE.split("## Names")[1]))
+    assert set(dlpk.__all__) <= named
+    assert all(hasattr(dlpk, name) for name in dlpk.__all__)
