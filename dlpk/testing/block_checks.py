@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..classification.session import Session
 from ..errors import ContractError, DlpkError
 from ..harness.memory import memory_in_use
 from ..raster.grid import Block
+from .rules import RunFindings
 
 # Part of the range of values by which numbers may differ: noise of computing, and a difference
 # that shows.
@@ -25,16 +26,6 @@ LEAK = 0.001
 # Growth in bytes that is no noise of the allocator, and as a part of the blocks' own size.
 LEAST_GROWTH, GROWTH_OF_BLOCK = 10_000_000, 0.25
 FEWEST_BLOCKS = 8
-
-
-class FindingList(Protocol):
-    """What takes findings; see `dlpk.testing.run_checks.Findings`."""
-
-    def add(self, rule: str, message: str, remedy: str) -> None:
-        """Note that a rule is broken."""
-
-    def failed(self, rule: str, error: DlpkError, remedy: str) -> None:
-        """Note that something raised."""
 
 
 # Pairs of batch sizes, the most telling first.
@@ -135,7 +126,7 @@ def written(share: float) -> str:
     )
 
 
-def check_values(findings: FindingList, run: Session, results: Sequence[BlockResult]) -> None:
+def check_values(findings: RunFindings, run: Session, results: Sequence[BlockResult]) -> None:
     """Look for values that are no class."""
     try:
         legend = result_legend(run)
@@ -159,7 +150,7 @@ def check_values(findings: FindingList, run: Session, results: Sequence[BlockRes
 
 
 def check_purity(
-    findings: FindingList,
+    findings: RunFindings,
     chosen: Blocks,
     base: Sequence[BlockResult],
     again: Callable[[], Session],
@@ -168,7 +159,7 @@ def check_purity(
 
     Parameters
     ----------
-    findings : FindingList
+    findings : RunFindings
     chosen : Blocks
     base : sequence of BlockResult
         Made in the order of the blocks.
@@ -205,7 +196,7 @@ def check_purity(
     return pure
 
 
-def check_batch(findings: FindingList, again: Callable[..., Session]) -> None:
+def check_batch(findings: RunFindings, again: Callable[..., Session]) -> None:
     """Compare batches of different sizes, over the same part of the raster.
 
     Many functions ask for larger blocks with larger batches. What differs then may be where blocks
@@ -249,7 +240,7 @@ def _part(run: Session, width: int, height: int) -> np.ndarray:
 
 
 def check_seams(
-    findings: FindingList, run: Session, chosen: Blocks, base: Sequence[BlockResult]
+    findings: RunFindings, run: Session, chosen: Blocks, base: Sequence[BlockResult]
 ) -> None:
     """Compare a block with the same pixels in four blocks that meet in its middle."""
     square = chosen.square(base)
@@ -271,8 +262,8 @@ def check_seams(
     )
 
 
-def check_nodata(findings: FindingList, run: Session, chosen: Blocks) -> None:
-    """Session a block without valid pixels, and one with some."""
+def check_nodata(findings: RunFindings, run: Session, chosen: Blocks) -> None:
+    """Run a block without valid pixels, and one with some."""
     block = chosen.all[0]
     read = run.read(block)
     empty = block_input(run, block, np.zeros_like(read.pixels), np.zeros_like(read.mask))
@@ -297,7 +288,7 @@ def check_nodata(findings: FindingList, run: Session, chosen: Blocks) -> None:
     _check_partial(findings, run, block, read)
 
 
-def _check_partial(findings: FindingList, run: Session, block: Block, read: BlockInput) -> None:
+def _check_partial(findings: RunFindings, run: Session, block: Block, read: BlockInput) -> None:
     half = read.mask.shape[2] // 2
     results = []
     for hidden in (0, _highest(run, read.pixels.dtype)):
@@ -329,7 +320,7 @@ def _highest(run: Session, dtype: np.dtype[Any]) -> float:
     return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
-def check_memory(findings: FindingList, run: Session, chosen: Blocks, blocks: int) -> None:
+def check_memory(findings: RunFindings, run: Session, chosen: Blocks, blocks: int) -> None:
     """Process a block over and over, and see whether memory grows."""
     block = chosen.all[0]
     read = run.read(block)

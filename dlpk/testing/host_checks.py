@@ -10,7 +10,8 @@ from ..classification.session import Session
 from ..errors import DlpkError
 from ..harness.settings import Host
 from ..raster.grid import Block
-from .block_checks import FindingList, difference, written
+from .block_checks import difference, written
+from .rules import RunFindings
 
 HOSTS = (
     (Host(dialog_object=True), "the object that filled the dialog goes through the run too"),
@@ -22,7 +23,7 @@ HOSTS = (
 
 
 def check_second_raster(
-    findings: FindingList,
+    findings: RunFindings,
     session: Session,
     arguments: Mapping[str, Any],
     block: Block,
@@ -43,7 +44,7 @@ def check_second_raster(
 
 
 def check_hosts(
-    findings: FindingList, again: Callable[[Host], Session], block: Block, base: BlockResult
+    findings: RunFindings, again: Callable[[Host], Session], block: Block, base: BlockResult
 ) -> None:
     """See whether it matters what ArcGIS does where that is not documented."""
     for host, words in HOSTS:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from schemas.emd.rules import Rule
-from schemas.findings import Severity
+from ..errors import DlpkError
+from ..findings import Collector, Rule, Severity
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "RunFindings"]
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _PHASES = "public templates of Esri: initialize runs when the dialog is filled, and for the run"
@@ -102,3 +102,16 @@ RULES: dict[str, Rule] = {
         _E, "The package carries chips that it cannot run on.", _GOLDEN
     ),
 }
+
+
+class RunFindings(Collector):
+    """Collects what the checks find; `file` is that of the function, once it is known."""
+
+    def __init__(self) -> None:
+        super().__init__(RULES)
+
+    def failed(self, rule: str, error: DlpkError, remedy: str) -> None:
+        """Note that something raised, with the author's innermost line."""
+        first, *rest = str(error).splitlines()
+        place = f" ({rest[0].strip()})" if rest and ", line " in rest[0] else ""
+        self.add(rule, first + place, remedy)

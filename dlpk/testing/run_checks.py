@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.scratch import scratch_folder
-from schemas.findings import Finding, Report
+from schemas.findings import Report
 
 from ..classification.block_call import BlockResult
 from ..classification.session import Session
@@ -38,37 +38,13 @@ from .block_checks import (
 )
 from .golden_test import DOES_NOT_RUN, FAILED, golden_test
 from .host_checks import check_hosts, check_second_raster
-from .rules import RULES
+from .rules import RunFindings
 from .synthetic import synthetic_pixels, write_raster
 
 # Of the dialog; a person wonders after this long, and Pro shares its memory with the map.
 MOST_SECONDS, MOST_BYTES = 10.0, 2_000_000_000
 # Sides of the artificial raster in blocks: two whole ones, and a part of one at the edge.
 WHOLE_BLOCKS, LARGEST_SIDE = 2, 3000
-
-
-class Findings:
-    """Collects what the checks find.
-
-    Parameters
-    ----------
-    file : str
-        Of the function.
-    """
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.all: list[Finding] = []
-
-    def add(self, rule: str, message: str, remedy: str) -> None:
-        """Note that a rule is broken."""
-        self.all.append(Finding(RULES[rule].severity, rule, message, remedy, file=self.file))
-
-    def failed(self, rule: str, error: DlpkError, remedy: str) -> None:
-        """Note that something raised, with the author's innermost line."""
-        first, *rest = str(error).splitlines()
-        place = f" ({rest[0].strip()})" if rest and ", line " in rest[0] else ""
-        self.add(rule, first + place, remedy)
 
 
 def run_checks(
@@ -84,7 +60,7 @@ def run_checks(
     number = device_number(device)
     if raster is not None:
         Raster(raster)
-    findings = Findings("")
+    findings = RunFindings()
     with ExitStack() as stack:
         try:
             package = stack.enter_context(open_package(source))
@@ -92,7 +68,7 @@ def run_checks(
             path = function_path(package)
         except DlpkError as error:
             findings.failed("run/not-run", error, "Mend what validation says, then run it again.")
-            return Report.of(findings.all)
+            return findings.report()
         findings.file = path.name
         before = _files(package.root)
         with Environment(package, say, device=number):
@@ -107,7 +83,7 @@ def run_checks(
                 "Write into a folder of tempfile instead, or not at all.",
             )
         _check_golden(package, findings, device, say)
-    return Report.of(findings.all)
+    return findings.report()
 
 
 class _Checks:
@@ -116,7 +92,7 @@ class _Checks:
     def __init__(
         self,
         package: Package,
-        findings: Findings,
+        findings: RunFindings,
         folder: Path,
         raster: str | Path | None,
         arguments: Mapping[str, Any],
@@ -373,7 +349,7 @@ def _files(root: Path | None) -> set[tuple[str, int, int]]:
     return found
 
 
-def _check_golden(package: Package, findings: Findings, device: str, say: Say) -> None:
+def _check_golden(package: Package, findings: RunFindings, device: str, say: Say) -> None:
     result = golden_test(package, device=device, say=say)
     if result.status == DOES_NOT_RUN:
         first = result.reason.splitlines()[0]

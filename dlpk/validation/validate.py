@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 from schemas.emd.validate import validate_emd
 from schemas.findings import Finding, Report
+from schemas.json_text import decode
 
 from ..errors import PackageError
 from ..lint.function import check_function
@@ -19,6 +23,8 @@ from ..weights.files import check_weights
 from ..weights.manifest import check_manifest
 
 __all__ = ["validate"]
+
+_NAMES: Final = re.compile(r'"(InferenceFunction|ModelFile)"\s*:\s*("(?:[^"\\\n]|\\.)*")')
 
 
 def validate(source: str | os.PathLike[str]) -> Report:
@@ -40,72 +46,75 @@ def validate(source: str | os.PathLike[str]) -> Report:
     """
     text = os.fspath(source)
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
-        return _open(text, validate_emd(text), text="the model definition")
+        return _opened(text, Report()) or validate_emd(text)
     path = Path(text)
-    if path.suffix.lower() == ".emd" and not path.is_dir():
-        return _validate_emd_file(path)
-    if path.is_dir():
-        return _open(path, check_folder(path))
-    report = check_container(path)
-    return _open(path, report) if report.ok else report + _emd_inside(path)
+    folder = check_folder(path) if path.is_dir() else Report()
+    return _opened(path, folder) or _unopened(path, folder)
 
 
-def _validate_emd_file(path: Path) -> Report:
-    try:
-        content = read_file(path, MAX_EMD)
-    except OSError:
-        return _open(path, Report())
-    return _open(path, validate_emd(content, file=path.name))
-
-
-def _open(source: Path | str, report: Report, text: str = "") -> Report:
-    """Add to a report what shows once the package is open."""
+def _opened(source: Path | str, report: Report) -> Report | None:
+    """Return what shows once a package is open; None if it cannot be opened."""
     try:
         with open_package(source) as package:
+            if package.kind == "dlpk":
+                report = package.report
             return report + _validate_opened(package)
-    except PackageError as error:
-        if isinstance(source, str):
-            inside = Report()
-        else:
-            # The data of a zip's entries were not looked into before.
-            archive = source.is_file() and source.suffix.lower() != ".emd"
-            report += check_container(source, deep=True) if archive else Report()
-            inside = _emd_inside(source)
-        if (report + inside).errors:
-            return report + inside
-        name = source if isinstance(source, str) else source.name
-        return report + inside + Report.of([_cannot_open(text or name, str(error))])
+    except PackageError:
+        return None
 
 
 def _validate_opened(package: Package) -> Report:
-    report = Report()
-    if package.kind in ("dlpk", "folder"):
-        assert package.emd_path is not None
-        report += validate_emd(
-            package.emd_path.read_bytes(),
-            file=package.emd_path.name,
-            profile="package" if package.is_clipseg else "general",
-        )
+    emd = package.emd_path
+    report = validate_emd(
+        package.emd_text if emd is None else read_file(emd, MAX_EMD),
+        file="" if emd is None else emd.name,
+        profile="package" if package.is_clipseg else "general",
+    )
     report += check_function(package) + check_weights(package)
     return report + check_manifest(package) if package.kind in ("dlpk", "folder") else report
 
 
-def _emd_inside(path: Path) -> Report:
-    """What can be said of the model definition although the package cannot be opened."""
-    if path.is_dir():
-        files = sorted(file for file in path.glob("*.emd") if file.is_file())
-        return Report.of(
-            finding
-            for emd in files[:1]
-            for finding in validate_emd(read_file(emd, MAX_EMD), file=emd.name)
-        )
-    if path.suffix.lower() == ".emd":
+def _unopened(path: Path, report: Report) -> Report:
+    """Return what can be said of a package although it cannot be opened."""
+    definition = path.suffix.lower() == ".emd" and not path.is_dir()
+    emd = path if definition else next(iter(sorted(path.glob("*.emd"))), None)
+    if not definition and not path.is_dir():
+        report = check_container(path, deep=True)
+        found = peek_emd(path)
+        if found is not None:
+            report += validate_emd(found[1], file=found[0])
+    elif emd is not None:
+        try:
+            content = read_file(emd, MAX_EMD)
+        except OSError:
+            content = b""
+        else:
+            report += validate_emd(content, file=emd.name)
+        report += _named_by(emd, decode(content))
+    if report.errors:
+        return report
+    try:
+        with open_package(path):
+            return report
+    except PackageError as error:
+        remedy = "Mend what the message names, then validate again."
+        rule = "container/unreadable"
+        finding = Finding(RULES[rule].severity, rule, str(error), remedy, file=path.name)
+        return report + Report.of([finding])
+
+
+def _named_by(emd_path: Path, text: str) -> Report:
+    """Judge the function and the weights that a definition names although it is not JSON."""
+    emd = {}
+    for key, value in _NAMES.findall(text):
+        try:
+            emd[key] = json.loads(value)
+        except ValueError:
+            continue
+    if "InferenceFunction" not in emd:
         return Report()
-    found = peek_emd(path)
-    return Report() if found is None else validate_emd(found[1], file=found[0])
-
-
-def _cannot_open(file: str, message: str) -> Finding:
-    rule = "container/unreadable"
-    remedy = "Mend what the message names, then validate again."
-    return Finding(RULES[rule].severity, rule, message, remedy, file=file)
+    root = emd_path.parent.absolute()
+    package = Package(str(emd_path), "emd", emd_path.stem, root, root / emd_path.name, text, emd)
+    report = check_function(package) + check_weights(package)
+    # Keys that the reader of a broken text cannot see are not missing.
+    return Report.of(f for f in report if not f.rule.startswith("function/definition"))

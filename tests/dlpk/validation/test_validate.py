@@ -239,3 +239,17 @@ def test_forms_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert report["findings"][0]["rule"] == "function/method-advised"
     main(["validate", folder, "--sarif"])
     assert json.loads(capsys.readouterr().out)["version"] == "2.1.0"
+
+
+@pytest.mark.parametrize("kind", ["emd", "folder"])
+def test_a_broken_definition_hides_neither_function_nor_weights(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "Model"
+    folder.mkdir()
+    (folder / "Model.py").write_text("import os\n\nclass Model:\n    pass\n")
+    text = json.dumps({**EMD, "InferenceFunction": "Model.py", "ModelFile": "gone.pth"}, indent=1)
+    (folder / "Model.emd").write_text(text[:-2] + ",\n}")
+    report = validate(folder / "Model.emd" if kind == "emd" else folder)
+    found = {finding.rule for finding in report}
+    assert {"emd/not-json", "function/method-missing", "weights/not-there"} <= found
+    assert not [rule for rule in found if rule.startswith("container/")]
+    assert "Rename" not in report.to_text() and "ends in .emd" not in report.to_text()
