@@ -125,10 +125,10 @@ def check_model_path(subject: Subject) -> None:
     file = subject.package.emd.get("ModelFile")
     if not isinstance(file, str) or os.path.isabs(file) or re.match(r"[A-Za-z]:|[\\/]", file):
         return
+    if any("chdir" in source.text for source in subject.function.sources):
+        return
     plain = _plain_holders(subject.function)
     for source, method in subject.function.own():
-        if "chdir" in source.text:
-            continue
         for call in local_nodes(method):
             if not isinstance(call, ast.Call) or not call.args:
                 continue
@@ -161,21 +161,21 @@ def _place(node: ast.AST, method: ast.FunctionDef) -> str:
 
 def _plain_holders(function: FunctionClass) -> set[str]:
     """Return attributes and variables that never hold anything but ModelFile as it is."""
+    stores: list[tuple[str, ast.AST | None, ast.FunctionDef]] = []
+    for source, method in function.own():
+        for part in ast.walk(method):
+            name = _place(part, method)
+            if name and not isinstance(getattr(part, "ctx", None), ast.Load):
+                above = source.parent(part)
+                value = above.value if isinstance(above, ast.Assign) else None
+                if not isinstance(value, ast.Constant) or value.value:  # else nothing yet
+                    stores.append((name, value, method))
     good: set[str] = set()
     for _ in range(3):  # path = info["ModelFile"], then self.path = path, then one more
-        plain: dict[str, bool] = {}
-        for source, method in function.own():
-            for part in ast.walk(method):
-                name = _place(part, method)
-                if not name or isinstance(getattr(part, "ctx", None), ast.Load):
-                    continue
-                above = source.parent(part)
-                value = above.value if isinstance(above, ast.Assign) else part
-                if isinstance(value, ast.Constant) and not value.value:
-                    continue  # nothing yet
-                same = _is_model_file(value) or (
-                    value is not part and _place(value, method) in good
-                )
-                plain[name] = plain.get(name, True) and same
-        good = {name for name, same in plain.items() if same}
+        bad = {
+            name
+            for name, value, method in stores
+            if value is None or not (_is_model_file(value) or _place(value, method) in good)
+        }
+        good = {name for name, _, _ in stores} - bad
     return good

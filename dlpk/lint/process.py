@@ -132,16 +132,20 @@ def _is_prose(source: Source, node: ast.AST) -> bool:
 def _check_state(subject: Subject) -> None:
     """Find lists of the file, or of the class, that grow with every call of a method."""
     function = subject.function
+    lists = {
+        source: {name for node in source.tree.body for name in _lists(node)}
+        for source in function.sources
+    }
+    if function.node is not None:
+        made = {
+            node.attr
+            for node in ast.walk(function.node)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        }
+        names = {name for part in function.node.body for name in _lists(part)}
+        lists[function.source] |= {"." + name for name in names - made}
     for source, method in function.own():
-        shared = {name for node in source.tree.body for name in _lists(node)}
-        if function.node is not None and function.source is source:
-            made = {
-                node.attr
-                for node in ast.walk(function.node)
-                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-            }
-            names = {name for part in function.node.body for name in _lists(part)}
-            shared |= {"." + name for name in names - made}
+        shared = lists[source]
         if not shared or method.name == "__init__":
             continue
         parts = list(local_nodes(method))

@@ -6,7 +6,7 @@ import ast
 from inspect import Parameter, Signature
 from typing import Any, Final, NamedTuple
 
-from .source import Source, own_attribute
+from .source import own_attribute
 from .subject import Subject
 
 __all__ = ["check_own_calls", "check_signatures"]
@@ -116,6 +116,7 @@ def check_own_calls(subject: Subject) -> None:
     if function.open:
         return
     given = _given(subject)
+    asks = any("hasattr" in source.text for source in function.sources)
     for source, method in function.own():
         static = "self" not in [argument.arg for argument in method.args.args[:1]]
         for call in ast.walk(method) if not static else ():
@@ -123,7 +124,7 @@ def check_own_calls(subject: Subject) -> None:
             if name is None or name in given or not isinstance(call, ast.Call):
                 continue
             if name not in function.methods:
-                if not hasattr(object, name) and not _asked(source, call):
+                if not hasattr(object, name) and not asks and not source.inside(call, ast.Try):
                     message = f"class {function.name} has no method or attribute {name!r}"
                     remedy = "Correct the name, or define it."
                     subject.at(source, call, "function/own-call", message, remedy)
@@ -165,8 +166,3 @@ def _given(subject: Subject) -> set[str]:
 class _Everything(set[str]):
     def __contains__(self, name: object) -> bool:
         return True
-
-
-def _asked(source: Source, node: ast.AST) -> bool:
-    """Whether the code around a call sees to it that the method may be missing."""
-    return source.inside(node, ast.Try) or "hasattr" in source.text

@@ -27,7 +27,7 @@ __all__ = [
     "unreadable_before",
 ]
 
-MAX_SOURCE: Final = 4 * 1024 * 1024
+MAX_SOURCE: Final = 1024 * 1024
 """Largest Python file in bytes that is looked into."""
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")

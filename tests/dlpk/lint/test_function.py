@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,12 @@ def test_deep_code_is_no_crash(code: str, tmp_path: Path) -> None:
 def test_odd_bytes_are_judged(data: bytes, tmp_path: Path) -> None:
     report = judge(tmp_path, data)
     assert report.errors
+
+
+def test_pipe_in_the_place_of_a_module_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "helper.py")
+    text = changed(("import numpy as np\n", "import numpy as np\nfrom . import helper\n"))
+    judge(tmp_path, text + "\n\nHELPER = helper\n")
 
 
 def test_coding_cookie_is_followed(tmp_path: Path) -> None:
