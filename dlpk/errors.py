@@ -10,6 +10,7 @@ __all__ = [
     "CancelledError",
     "ContractError",
     "DlpkError",
+    "FinetuningError",
     "FunctionError",
     "IsolationError",
     "JournalError",
@@ -65,3 +66,7 @@ class JournalError(DlpkError):
 
 class TruthError(DlpkError):
     """Labels to compare with cannot be used."""
+
+
+class FinetuningError(DlpkError):
+    """A package cannot be taught with these labels."""

@@ -47,6 +47,8 @@ MINI_DESCRIPTION = (
 MODEL = "CLIPSeg"
 # A frozen vocabulary of up to this many prompts is asked for as a whole by default.
 FEW_PROMPTS = 8
+# Folders of the raster function's modules.
+PARTS = ("clipseg", "common")
 
 
 def build(
@@ -132,12 +134,7 @@ def _fill(options: Options, title: str, stem: str, package: Path) -> Contents:
     """Write every file of the package into a folder."""
     # The weights are closed before the network runs: one of the two is in memory, not both.
     parts = _write_parts(package, options, title)
-    home = Path(model_extension.__file__).parent
-    for path in (home / FUNCTION_FILE, *_modules(home, "clipseg"), *_modules(home, "common")):
-        target = package / path.relative_to(home)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # A checkout on Windows may have other line ends; the package has not.
-        target.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    write_code(package)
     emd = package / f"{stem}.emd"
     emd.write_bytes(emd_bytes(parts.definition))
     own = parts.definition["CLIPSeg"]
@@ -159,6 +156,24 @@ def _fill(options: Options, title: str, stem: str, package: Path) -> Contents:
         "licences": [licence.to_dict() for licence in licences],
     }
     return Contents(files_below(package), record, parts.notes)
+
+
+def write_code(package: Path) -> None:
+    """Write the raster function into a package, in place of what is there of it.
+
+    Parameters
+    ----------
+    package : Path
+        Its folder.
+    """
+    home = Path(model_extension.__file__).parent
+    for part in PARTS:
+        shutil.rmtree(package / part, ignore_errors=True)
+    for path in (home / FUNCTION_FILE, *(file for part in PARTS for file in _modules(home, part))):
+        target = package / path.relative_to(home)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A checkout on Windows may have other line ends; the package has not.
+        target.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
 
 
 def _modules(home: Path, folder: str) -> list[Path]:

@@ -229,6 +229,7 @@ def _computed(
     """Probabilities of one chip after the other, shape (prompts, tile_size, tile_size)."""
     # Here, since torch takes a second to import.
     from model_extension.clipseg.contract.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR
+    from model_extension.clipseg.inference.embedding import learned_rows
 
     from .exact import ExactNetwork
 
@@ -239,7 +240,9 @@ def _computed(
         if definition.prompt_names is None:
             tokenizer = Tokenizer.from_folder(definition.folder)
             tokens, _ = tokenizer.batch(prompts, definition.network.context)
-            embeddings = network.embed_text(tokens)
+            embeddings = np.array(network.embed_text(tokens))
+            for place, row in learned_rows(prompts, definition).items():
+                embeddings[place] = row
         else:
             rows = match_names(prompts, definition.prompt_names)
             with SafetensorsFile(definition.path(EMBEDDINGS_FILE)) as frozen:

@@ -25,6 +25,7 @@ COMMANDS = (
     "calibrate",
     "classify",
     "evaluate",
+    "finetune",
     "inspect",
     "pack",
     "replay",

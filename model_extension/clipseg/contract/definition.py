@@ -21,6 +21,8 @@ VOCABULARIES = ("text", "frozen")
 # Where a frozen vocabulary keeps its embeddings, shape (names, projection).
 EMBEDDINGS_FILE = "prompt_embeddings.safetensors"
 EMBEDDINGS_TENSOR = "prompts"
+# Prompts that a package with a text tower has learnt from labels, in the same form.
+LEARNED_FILE = "learned_prompts.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class ModelDefinition:
         Range that ArcGIS is asked to stretch the pixels to: 0 to 255.
     prompt_names : tuple of str or None
         The frozen vocabulary; None when the package has a text tower.
+    learned : tuple of str
+        Prompts that were learnt from labels, which go before what the text tower says.
     thresholds, strengths : mapping
         What was calibrated, by `clipseg.language.logic.key`.
     map_space : bool
@@ -69,6 +73,7 @@ class ModelDefinition:
     extract_bands: tuple[int, ...]
     data_range: tuple[int, int]
     prompt_names: tuple[str, ...] | None
+    learned: tuple[str, ...]
     thresholds: Mapping[str, float]
     strengths: Mapping[str, float]
     map_space: bool
@@ -162,6 +167,7 @@ def _definition(emd: Mapping[str, Any], own: Mapping[str, Any], folder: str) -> 
         extract_bands=_bands(emd.get("ExtractBands", [0, 1, 2])),
         data_range=_data_range(emd.get("DataRange", [0, 255])),
         prompt_names=_names(own["PromptNames"]) if vocabulary == "frozen" else None,
+        learned=_names(own["LearnedPrompts"]) if "LearnedPrompts" in own else (),
         thresholds=_thresholds(own.get("Thresholds", {})),
         strengths=_strengths(own.get("Strengths", {})),
         map_space=emd.get("ImageSpaceUsed", "MAP_SPACE") == "MAP_SPACE",
@@ -213,5 +219,7 @@ def _data_range(values: Any) -> tuple[int, int]:
 def _names(values: Any) -> tuple[str, ...]:
     named = isinstance(values, list) and all(isinstance(name, str) and name for name in values)
     if not named or not values:
-        raise DefinitionError("PromptNames must be a list of the prompts that the package knows")
+        raise DefinitionError(
+            "PromptNames and LearnedPrompts must be lists of the prompts that the package knows"
+        )
     return tuple(values)

@@ -12,12 +12,17 @@ from torch import Tensor
 
 from ...common.errors import ImageError, WeightsError
 from ...common.safetensors import SafetensorsFile
-from ..contract.definition import EMBEDDINGS_FILE, EMBEDDINGS_TENSOR, ModelDefinition
+from ..contract.definition import (
+    EMBEDDINGS_FILE,
+    EMBEDDINGS_TENSOR,
+    LEARNED_FILE,
+    ModelDefinition,
+)
 from ..files.image_files import read_image, read_mask
 from ..files.tokenizer import Tokenizer
 from ..language.image_prompts import Example
 from ..language.plan import Concept
-from ..language.prompts import match_names
+from ..language.prompts import fold, match_names
 from ..language.recipes import BEST, RECIPES
 from ..language.templates import fill
 from ..network.network import CLIPSeg
@@ -152,7 +157,10 @@ class Embedder:
             for start in range(0, len(tokens), TEXTS_AT_ONCE):
                 part = torch.from_numpy(tokens[start : start + TEXTS_AT_ONCE]).to(self.device)
                 parts.append(self.network.embed_text(part))
-        return torch.cat(parts).view(len(texts), len(templates), -1).mean(1)
+        embedded = torch.cat(parts).view(len(texts), len(templates), -1).mean(1)
+        for place, row in learned_rows(texts, self.definition).items():
+            embedded[place] = torch.from_numpy(row).to(embedded)
+        return embedded
 
     def neutral(self) -> Tensor:
         """Embeddings of texts that name nothing, shape (n, projection).
@@ -210,15 +218,30 @@ class Embedder:
 
     def _vocabulary(self) -> Tensor:
         names = self.definition.prompt_names or ()
-        path = self.definition.path(EMBEDDINGS_FILE)
-        with SafetensorsFile(path) as file:
-            if EMBEDDINGS_TENSOR not in file.keys():
-                raise WeightsError(f"{path} has no tensor {EMBEDDINGS_TENSOR!r}")
-            known = np.array(file.tensor(EMBEDDINGS_TENSOR))
-        expected = (len(names), self.definition.network.projection)
-        if known.shape != expected:
-            raise WeightsError(
-                f"{path}: tensor {EMBEDDINGS_TENSOR!r} has shape {list(known.shape)}, the model "
-                f"definition asks for {list(expected)}"
-            )
+        known = _read_rows(self.definition, EMBEDDINGS_FILE, len(names))
         return torch.from_numpy(known).to(self.device, self.network.dtype)
+
+
+def learned_rows(texts: Sequence[str], definition: ModelDefinition) -> dict[int, np.ndarray]:
+    """Embeddings of those texts that were learnt from labels, by their place."""
+    known = {fold(name): row for row, name in enumerate(definition.learned)}
+    found = {place: known[fold(text)] for place, text in enumerate(texts) if fold(text) in known}
+    if not found:
+        return {}
+    rows = _read_rows(definition, LEARNED_FILE, len(definition.learned))
+    return {place: rows[row] for place, row in found.items()}
+
+
+def _read_rows(definition: ModelDefinition, name: str, count: int) -> np.ndarray:
+    path = definition.path(name)
+    with SafetensorsFile(path) as file:
+        if EMBEDDINGS_TENSOR not in file.keys():
+            raise WeightsError(f"{path} has no tensor {EMBEDDINGS_TENSOR!r}")
+        known = np.array(file.tensor(EMBEDDINGS_TENSOR))
+    expected = (count, definition.network.projection)
+    if known.shape != expected:
+        raise WeightsError(
+            f"{path}: tensor {EMBEDDINGS_TENSOR!r} has shape {list(known.shape)}, the model "
+            f"definition asks for {list(expected)}"
+        )
+    return known

@@ -148,6 +148,8 @@ def activate(x: Tensor, activation: str) -> Tensor:
     What is large costs less where it lies already: fresh memory has to be fetched from the system.
     """
     if activation == "quick_gelu":
+        if x.requires_grad:  # training needs what would be overwritten
+            return x * (x * QUICK).sigmoid()
         return (x * QUICK).sigmoid_().mul_(x)
     if activation == "silu":
         return F.silu(x, inplace=True)

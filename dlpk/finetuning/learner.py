@@ -1,0 +1,148 @@
+"""What of the network learns, by method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from model_extension.clipseg.network.network import CLIPSeg
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a method.
+
+    Parameters
+    ----------
+    method : str
+        ``prompts``, ``decoder`` or ``lora``.
+    steps, batch : int
+        Updates, and views per update.
+    rate, prompt_rate, encoder_rate : float
+        Highest learning rates of decoder, embeddings and encoder.
+    rank : int
+        Of the updates of the encoder's weights.
+    loss : str
+        Of `dlpk.finetuning.losses.PRESETS`.
+    """
+
+    method: str
+    steps: int
+    batch: int
+    rate: float = 1e-3
+    prompt_rate: float = 1e-2
+    encoder_rate: float = 5e-4
+    rank: int = 16
+    loss: str = "ours"
+
+
+RECIPES = {
+    "prompts": Recipe("prompts", steps=600, batch=2, prompt_rate=3e-2),
+    "decoder": Recipe("decoder", steps=1500, batch=2),
+    "lora": Recipe("lora", steps=600, batch=4),
+}
+
+
+class LowRank(nn.Module):
+    """A weight plus a product of two thin matrices (Hu et al., arXiv 2106.09685)."""
+
+    def __init__(self, weight: Tensor, rank: int, random: torch.Generator) -> None:
+        super().__init__()
+        rows, columns = weight.shape
+        start = torch.randn(rank, columns, generator=random) * columns**-0.5
+        self.inner = nn.Parameter(start.to(weight.device))
+        self.outer = nn.Parameter(torch.zeros(rows, rank, device=weight.device))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight that is used."""
+        return weight + self.outer @ self.inner
+
+
+class Learner(nn.Module):
+    """A network with the embeddings of the classes, and which of its weights are trained.
+
+    Parameters
+    ----------
+    network : CLIPSeg
+        In single precision, exact, without gradients.
+    embeddings : Tensor
+        To start from, shape (classes, projection).
+    recipe : Recipe
+    grid : int
+        Patches per side of a tile.
+    seed : int
+    """
+
+    def __init__(
+        self, network: CLIPSeg, embeddings: Tensor, recipe: Recipe, grid: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.grid = (grid, grid)
+        self.embeddings = nn.Parameter(embeddings.detach().clone().float())
+        self._first, *self._others = network.config.extract
+        self._lora = recipe.method == "lora"
+        self.groups: list[dict[str, Any]] = [
+            {"params": [self.embeddings], "lr": recipe.prompt_rate}
+        ]
+        if recipe.method != "prompts":
+            decoder = list(network.decoder.parameters())
+            self.groups.append({"params": decoder, "lr": recipe.rate, "weight_decay": 0.01})
+        if self._lora:
+            self.groups.append({"params": self._adapt(recipe, seed), "lr": recipe.encoder_rate})
+        for group in self.groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(True)
+
+    def _adapt(self, recipe: Recipe, seed: int) -> list[nn.Parameter]:
+        """Low rank updates on attention behind the first block that the decoder reads.
+
+        What lies before it stays, so that its activations need to be computed only once.
+        """
+        random = torch.Generator().manual_seed(seed)
+        added: list[nn.Parameter] = []
+        for block in self._blocks():
+            for layer in (block.attention.qkv, block.attention.out):
+                update = LowRank(layer.weight, recipe.rank, random)
+                parametrize.register_parametrization(layer, "weight", update)
+                added += update.parameters()
+        return added
+
+    def _blocks(self) -> Sequence[Any]:
+        return list(self.network.vision.blocks)[self._first + 1 : max(self._others, default=0) + 1]
+
+    def trained(self) -> list[nn.Parameter]:
+        """All weights that are trained, always in the same order."""
+        return [parameter for group in self.groups for parameter in group["params"]]
+
+    def logits(self, activations: Sequence[Tensor], embeddings: Tensor | None = None) -> Tensor:
+        """Logits of the classes, or of other embeddings: float32, shape (views, prompts, h, w).
+
+        Parameters
+        ----------
+        activations : sequence of Tensor
+            Of the encoder as it was, one per block that the decoder reads.
+        embeddings : Tensor, optional
+            Shape (prompts, projection).
+        """
+        if self._lora:
+            x, activations = activations[0], [activations[0]]
+            for number, block in enumerate(self._blocks(), self._first + 1):
+                x = block(x)
+                if number in self._others:
+                    activations.append(x)
+        found = self.network.decode(
+            activations, self.embeddings if embeddings is None else embeddings, self.grid
+        )
+        return found.float()
+
+    def merge(self) -> None:
+        """Add what was learnt beside weights into them."""
+        for block in self._blocks() if self._lora else ():
+            for layer in (block.attention.qkv, block.attention.out):
+                parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)

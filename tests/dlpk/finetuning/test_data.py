@@ -1,0 +1,194 @@
+"""Labelled data as they come, and what is said of bad ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal, ogr, osr
+
+from dlpk.errors import FinetuningError
+from dlpk.finetuning.data import read_data
+from dlpk.finetuning.scenes import NOTHING, UNKNOWN, LabelledData
+from dlpk.finetuning.split import split
+from dlpk.finetuning.views import draw_training, show
+
+BANDS = (0, 1, 2)
+
+
+def write(path: Path, array: np.ndarray, left: float | None = None, system: int = 32618) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = array if array.ndim == 3 else array[None]
+    memory = gdal.GetDriverByName("MEM").Create(
+        "", array.shape[2], array.shape[1], len(array), gdal.GDT_Byte
+    )
+    if left is not None:
+        memory.SetGeoTransform((left, 1.0, 0.0, 5000.0, 0.0, -1.0))
+        reference = osr.SpatialReference()
+        reference.ImportFromEPSG(system)
+        memory.SetProjection(reference.ExportToWkt())
+    memory.WriteArray(array)
+    kind = "PNG" if path.suffix == ".png" else "GTiff"
+    gdal.GetDriverByName(kind).CreateCopy(str(path), memory).FlushCache()
+    return path
+
+
+def chips(folder: Path, count: int = 6, side: int = 64) -> Path:
+    """As ArcGIS exports *Classified Tiles*: chips of a raster, every half of a tile."""
+    random = np.random.default_rng(0)
+    ground = random.integers(0, 3, (side, side // 2 * (count + 1))).astype(np.uint8)
+    for number in range(count):
+        start = number * side // 2
+        name = f"{number:09}.tif"
+        part = ground[:, start : start + side]
+        write(folder / "images" / name, np.stack([part * 80] * 3), 1000.0 + start)
+        write(folder / "labels" / name, part * 10, 1000.0 + start)
+    classes = [{"Value": 10, "Name": "water"}, {"Value": 20, "Name": "roof"}]
+    (folder / "esri_model_definition.emd").write_text(json.dumps({"Classes": classes}))
+    (folder / "map.txt").write_text("images/000000000.tif labels/000000000.tif\n")
+    return folder
+
+
+def data(*sources: object, **options: str) -> LabelledData:
+    with ExitStack() as stack:
+        return read_data([str(source) for source in sources], BANDS, stack, **options)
+
+
+def test_tiles_that_arcgis_exported(tmp_path: Path) -> None:
+    found = data(chips(tmp_path / "a"))
+    assert found.classes == ("water", "roof")
+    assert set(np.unique(found.scenes[0].whole())) == {0, 1, NOTHING}
+
+
+def test_no_pixel_trains_within_the_gap_around_validation(tmp_path: Path) -> None:
+    """Chips overlap, so what one validates another must not learn."""
+    found = data(chips(tmp_path / "a", 12))
+    divided = split(found.scenes, found.classes, 32, 0)
+    width = 64 + 32 * 11
+    ground = np.zeros((2, 64, width), bool)
+    for scene in found.scenes:
+        left = round(scene.place[1]) - 1000
+        for side in range(2):
+            mask = divided.masked(scene, (0, 0, 64, 64), training=bool(side))
+            ground[side, :, left : left + 64] |= mask
+    validates, trains = ground
+    assert validates.any() and trains.any()
+    rows, columns = np.nonzero(validates)
+    for row, column in list(zip(rows, columns))[::37]:
+        around = trains[
+            max(0, row - divided.gap) : row + divided.gap + 1,
+            max(0, column - divided.gap) : column + divided.gap + 1,
+        ]
+        assert not around.any()
+
+
+def test_views_show_what_lies_there(tmp_path: Path) -> None:
+    """Whatever the zoom and the turn, bright pixels are labelled bright."""
+    labels = np.kron(np.random.default_rng(1).integers(0, 2, (16, 16)), np.ones((16, 16))) + 1
+    folder = tmp_path / "a"
+    write(folder / "images" / "x.png", np.stack([labels * 100] * 3).astype(np.uint8))
+    write(folder / "masks" / "x.png", labels.astype(np.uint8))
+    found = data(folder, classes="dark, bright")
+    divided = split(found.scenes, found.classes, 64, 0)
+    views = draw_training(found.scenes, divided, divided.training, 30, 64, 0)
+    zero, one = np.zeros((3, 1, 1)), np.ones((3, 1, 1))
+    import torch
+
+    for view in views:
+        mean, std = torch.from_numpy(zero).float(), torch.from_numpy(one).float()
+        pixels, seen = show(view, found.scenes, divided, 64, mean, std)
+        dark, bright = (pixels[0][seen == number] for number in (0, 1))
+        if len(dark) > 50 and len(bright) > 50:
+            assert dark.median() < bright.median()
+
+
+def polygons(path: Path, names: list[str], system: int = 32618) -> Path:
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(system)
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    layer = source.CreateLayer("labels", reference, ogr.wkbPolygon)
+    layer.CreateField(ogr.FieldDefn("class", ogr.OFTString))
+    for number, name in enumerate(names):
+        feature = ogr.Feature(layer.GetLayerDefn())
+        x = 1000 + 30 * number
+        ring = f"{x} 4990,{x + 20} 4990,{x + 20} 4950,{x} 4950,{x} 4990"
+        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POLYGON(({ring}))"))
+        feature.SetField("class", name)
+        layer.CreateFeature(feature)
+    return path
+
+
+def test_polygons_and_folders_together(tmp_path: Path) -> None:
+    raster = write(tmp_path / "r.tif", np.full((3, 64, 96), 9, np.uint8), 1000.0)
+    labels = polygons(tmp_path / "l.gpkg", ["roof", "water", "other"])
+    found = data(f"{raster}={labels}", chips(tmp_path / "a"))
+    assert sorted(found.classes) == ["roof", "water"]
+    roof, water = found.classes.index("roof"), found.classes.index("water")
+    whole = found.scenes[0].whole()
+    assert whole[20, 10] == roof and whole[20, 40] == water
+    assert whole[20, 70] == NOTHING and whole[5, 5] == UNKNOWN
+
+
+def no_masks(folder: Path) -> str:
+    (folder / "a" / "labels" / "000000003.tif").unlink()
+    return str(folder / "a")
+
+
+def another_size(folder: Path) -> str:
+    write(folder / "a" / "labels" / "000000003.tif", np.zeros((9, 9), np.uint8), 1000.0)
+    return str(folder / "a")
+
+
+def unreadable(folder: Path) -> str:
+    (folder / "a" / "images" / "000000003.tif").write_bytes(b"II*\0damaged")
+    return str(folder / "a")
+
+
+def unnamed(folder: Path) -> str:
+    (folder / "a" / "esri_model_definition.emd").unlink()
+    return str(folder / "a")
+
+
+def bad_table(folder: Path) -> str:
+    (folder / "a" / "esri_model_definition.emd").write_text("{")
+    return str(folder / "a")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (no_masks, "1 images without a mask of their name: 000000003.tif"),
+        (another_size, "000000003.tif: it has 64 by 64 pixels and its mask 9 by 9"),
+        (unreadable, "000000003.tif: "),
+        (unnamed, "does not say what its pixel values 0, 10, 20 mean"),
+        (bad_table, "should list the classes"),
+        (lambda folder: str(folder), "no folder with images/ and labels/"),
+        (lambda folder: f"{folder}/none.tif={folder}/none.shp", "none.shp cannot be opened"),
+    ],
+)
+def test_bad_data_are_named(damage: Callable[[Path], str], message: str, tmp_path: Path) -> None:
+    chips(tmp_path / "a")
+    with pytest.raises(FinetuningError) as refused:
+        data(damage(tmp_path))
+    assert message in str(refused.value)
+
+
+def test_classes_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FinetuningError, match="name no road; they name: background, roof, water"):
+        data(chips(tmp_path / "a"), classes="road, water")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(0, "no labelled pixel of any class"), (10, "no pixel is labelled roof")]
+)
+def test_too_few_labels_are_named(value: int, message: str, tmp_path: Path) -> None:
+    folder = chips(tmp_path / "a")
+    for path in (folder / "labels").iterdir():
+        write(path, np.full((64, 64), value, np.uint8), 1000.0)
+    found = data(folder)
+    with pytest.raises(FinetuningError, match=message):
+        split(found.scenes, found.classes, 32, 0)

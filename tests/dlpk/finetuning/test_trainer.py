@@ -1,0 +1,171 @@
+"""Training on the activations of a tiny network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dlpk.finetuning.activations import Activations
+from dlpk.finetuning.choice import choose
+from dlpk.finetuning.learner import RECIPES, Learner
+from dlpk.finetuning.losses import PRESETS, class_weights, loss_of
+from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
+from dlpk.finetuning.split import split
+from dlpk.finetuning.trainer import Trainer
+from dlpk.finetuning.views import draw_training, draw_validation
+from model_extension.clipseg.network.config import NetworkConfig
+from model_extension.clipseg.network.network import CLIPSeg
+from model_extension.clipseg.network.weights import load_network
+from tests.support.tiny_clipseg import StateDict, reference, settings
+
+TILE, PATCH, SIDE = 32, 8, 160
+ZERO, ONE = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
+
+
+def network() -> CLIPSeg:
+    sizes = settings(patch=PATCH, image=TILE)
+    tensors = StateDict(dict(reference(sizes).state_dict()))
+    return load_network(tensors, NetworkConfig.from_dict(sizes))
+
+
+def scene() -> Scene:
+    labels = (np.indices((SIDE, SIDE)).sum(0) // 40 % 2).astype(np.uint8)
+    pixels = np.stack([labels * 200 + 20] * 3).astype(np.uint8)
+
+    def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
+        left, top, width, height = window
+        part = (slice(top, top + height), slice(left, left + width))
+        return pixels[(slice(None), *part)], labels[part]
+
+    return Scene("stripes", SIDE, SIDE, ("stripes", 0.0, 0.0), read)
+
+
+def trainer(
+    folder: Path, method: str, say: Callable[[str], None] = lambda line: None, steps: int = 20
+) -> Trainer:
+    scenes, model = [scene()], network()
+    divided = split(scenes, ("dark", "bright"), TILE, 0)
+    views = draw_training(scenes, divided, divided.training, 40, TILE, 0)
+    training = len(views)
+    views += draw_validation(scenes, divided, TILE)
+    extract, width = model.config.extract, model.config.vision.width
+    shape = (len(views), len(extract), (TILE // PATCH) ** 2 + 1, width)
+    cached = Activations(folder, "key", shape, TILE)
+    cpu = torch.device("cpu")
+    cached.compute(model, cpu, views, scenes, divided, ZERO, ONE, lambda done: None)
+    start = torch.linspace(-1, 1, 2 * model.config.projection).view(2, -1)
+    recipe = replace(RECIPES[method], steps=steps, batch=2)
+    return Trainer(
+        Learner(model, start, recipe, TILE // PATCH, 0),
+        recipe,
+        cached,
+        range(training),
+        range(training, len(views)),
+        classes=("dark", "bright"),
+        device=cpu,
+        folder=folder,
+        key="key",
+        seed=0,
+        fast=False,
+        say=say,
+    )
+
+
+@pytest.mark.parametrize("method", list(RECIPES))
+def test_killed_at_any_step_it_goes_on_to_the_same_weights(method: str, tmp_path: Path) -> None:
+    whole = trainer(tmp_path / "whole", method)
+    history = whole.run()
+    left = [0]
+
+    def update(of: Trainer) -> Callable[[], float]:
+        original = of._update
+
+        def counted() -> float:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return original()
+
+        return counted
+
+    for left[0] in (3, 9):
+        killed = trainer(tmp_path / "killed", method)
+        killed._update = update(killed)  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            killed.run()
+    again = trainer(tmp_path / "killed", method)
+    assert again.run() == history or np.isnan(history.losses[0])
+    assert again.history.ious == history.ious
+    for ours, theirs in zip(again.learner.trained(), whole.learner.trained()):
+        assert torch.equal(ours, theirs)
+
+
+def test_two_classes_are_learnt(tmp_path: Path) -> None:
+    history = trainer(tmp_path, "decoder", steps=100).run()
+    assert np.mean(history.ious[history.best]) > np.mean(history.ious[0]) + 0.2
+
+
+def test_merged_updates_give_the_same_masks(tmp_path: Path) -> None:
+    taught = trainer(tmp_path, "lora")
+    taught.run()
+    pixels = torch.linspace(-1, 1, 3 * TILE * TILE).view(1, 3, TILE, TILE)
+    with torch.no_grad():
+        adapted = taught.learner.logits(network().encode(pixels))
+        taught.learner.merge()
+        merged = taught.learner.network(pixels, taught.learner.embeddings)
+    assert torch.allclose(adapted, merged, atol=1e-4)
+    assert not torch.equal(network()(pixels, taught.learner.embeddings), merged)
+
+
+def test_short_memory_shrinks_what_is_computed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    taught = trainer(tmp_path, "prompts", said.append, steps=2)
+    original = taught.learner.logits
+
+    def logits(activations: list[torch.Tensor], embeddings: torch.Tensor | None = None) -> object:
+        if len(activations[0]) > 1:
+            raise RuntimeError("CUDA out of memory")
+        return original(activations, embeddings)
+
+    taught.at_once = 2
+    monkeypatch.setattr(taught.learner, "logits", logits)
+    taught.run()
+    assert any("memory is short: 1 views" in line for line in said)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_what_is_unknown_counts_for_nothing(preset: str) -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 8, 8, generator=random, requires_grad=True)
+    labels = torch.randint(0, 3, (2, 8, 8), generator=random).to(torch.uint8)
+    labels[:, :4], labels[0, 5] = UNKNOWN, NOTHING
+    weights = class_weights(torch.tensor([5.0, 1.0, 9.0, 3.0]))
+    loss_of(logits, labels, weights, preset).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert not logits.grad[:, :, :4].any() and logits.grad[:, :, 4:].any()
+    better = logits.detach().clone()
+    for number in range(3):
+        better[:, number] = torch.where(labels == number, 6.0, -6.0)
+    assert loss_of(better, labels, weights, preset) < loss_of(logits, labels, weights, preset) / 3
+    empty = torch.full_like(labels, UNKNOWN)
+    assert loss_of(logits, empty, weights, preset) == 0
+
+
+def test_the_threshold_and_the_strengths_are_those_that_validate_best() -> None:
+    labels = np.zeros((1, 70, 70), np.uint8)
+    labels[0, :30], labels[0, 30:50] = 1, NOTHING
+    found = np.full((1, 2, 70, 70), 0.05)
+    found[0, 0][labels[0] == 0], found[0, 1][labels[0] == 0] = 0.5, 0.52
+    found[0, 1][labels[0] == 1], found[0, 0][labels[0] == 1] = 0.6, 0.4
+    found[0, 0][labels[0] == NOTHING] = 0.3
+    choice = choose([(found, labels)], 2)
+    assert choice.before < 0.6 and choice.after == 1.0
+    assert choice.threshold < 0.6
+    assert choice.strengths[0] > choice.strengths[1]
