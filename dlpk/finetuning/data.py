@@ -9,13 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from osgeo import gdal
 
 from ..errors import DlpkError, FinetuningError
-from ..evaluation.labels import OTHER, UNLABELLED, open_truth
+from ..evaluation.grids import Grid
+from ..evaluation.labels import label_names, open_truth
 from ..raster.dataset import Raster
 from ..raster.sampling import find_stretch
-from ..raster.vectors import field_names, likely_field
 from . import folders
 from .scenes import MOST_CLASSES, NOTHING, UNKNOWN, LabelledData, Scene, Window
 
@@ -138,32 +137,13 @@ def _table(source: str, classes: Sequence[str], field: str | None) -> dict[int, 
 
 
 def _names_of_labels(labels: str, classes: Sequence[str], field: str | None) -> list[str]:
-    try:
-        source = gdal.OpenEx(labels, gdal.OF_VECTOR | gdal.OF_RASTER)
-    except RuntimeError as error:
-        raise FinetuningError(f"the labels {labels} cannot be opened: {error}") from error
-    if source.RasterCount:
-        band = source.GetRasterBand(1)
-        band.GetMetadata()
-        names = [str(name) for name in band.GetCategoryNames() or ()]
-        named = [name for name in names if name and _is_class(name)]
-        if not named and not classes:
-            raise FinetuningError(
-                f"the raster {labels} does not name its values: name the classes of 1, 2, … with "
-                "--classes"
-            )
-        return named or list(classes)
-    layer = source.GetLayer(0)
-    chosen = field or likely_field(field_names(layer))
-    if chosen is None or chosen not in field_names(layer):
-        if classes and len(classes) == 1 and field is None:
-            return list(classes)
+    named = [name for name in label_names(labels, field) if _is_class(name)]
+    if not named and not classes:
         raise FinetuningError(
-            f"{labels} has no field {chosen or 'that is called like a class'}: name one of "
-            f"{', '.join(field_names(layer)) or 'none'} with --field"
+            f"{labels} does not say what its values 1, 2, … mean: name the classes in their order "
+            "with --classes"
         )
-    found = {str(feature.GetField(chosen) or "").strip() for feature in layer}
-    return sorted(found - {""})
+    return named or list(classes)
 
 
 def _pair(
@@ -174,14 +154,14 @@ def _pair(
     raster = Raster(name)
     folders.check_bands(raster, bands)
     folder.mkdir()
-    truth = open_truth(labels, raster.dataset, classes, folder, field)
+    truth = open_truth(labels, Grid.of(raster.dataset), classes, folder, field=field)
     stretch = find_stretch(raster, bands, (0.0, 255.0), "percent-clip")
     table = np.arange(-1, 255, dtype=np.int16).astype(np.uint8)  # class 1 is number 0
-    table[UNLABELLED], table[OTHER] = UNKNOWN, NOTHING
+    table[0], table[UNKNOWN] = NOTHING, UNKNOWN
 
     def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
         pixels, valid = raster.read(bands, *window)
-        values = table[truth.read(*window)]
+        values = table[truth.read(window)]
         values[~valid.all(axis=0).astype(bool)] = UNKNOWN
         return (pixels if stretch is None else stretch.apply(pixels)), values
 

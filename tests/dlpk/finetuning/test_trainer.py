@@ -105,11 +105,6 @@ def test_killed_at_any_step_it_goes_on_to_the_same_weights(method: str, tmp_path
         assert torch.equal(ours, theirs)
 
 
-def test_two_classes_are_learnt(tmp_path: Path) -> None:
-    history = trainer(tmp_path, "decoder", steps=100).run()
-    assert np.mean(history.ious[history.best]) > np.mean(history.ious[0]) + 0.2
-
-
 def test_merged_updates_give_the_same_masks(tmp_path: Path) -> None:
     taught = trainer(tmp_path, "lora")
     taught.run()
