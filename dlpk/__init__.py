@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .classification.result import Classified, Prediction
     from .evaluation.calibration.calibrate import calibrate
     from .harness.settings import Settings
-    from .package.inspect import inspect
+    from .package.inspect import Inspection, inspect
     from .packing.pack import pack
     from .raster.extent import Extent
     from .testing.golden_test import golden_test as test
@@ -37,6 +37,7 @@ __all__ = [
     "DlpkError",
     "Extent",
     "Finding",
+    "Inspection",
     "Model",
     "Prediction",
     "Report",
@@ -54,6 +55,7 @@ _HOMES = {
     "Classified": ("dlpk.classification.result", "Classified"),
     "Extent": ("dlpk.raster.extent", "Extent"),
     "Finding": ("schemas.findings", "Finding"),
+    "Inspection": ("dlpk.package.inspect", "Inspection"),
     "Model": ("dlpk.classification.model", "Model"),
     "Prediction": ("dlpk.classification.result", "Prediction"),
     "Report": ("schemas.findings", "Report"),
