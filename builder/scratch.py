@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -53,6 +54,13 @@ def scratch_folder(parent: str | os.PathLike[str] | None = None) -> Iterator[Pat
     finally:
         remove_folder(folder)
         os.close(lock)
+
+
+def scratch_until_exit() -> Path:
+    """A new folder that is removed when the process ends; as `scratch_folder`."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(scratch_folder())
 
 
 def collect(place: str) -> None:

@@ -8,12 +8,11 @@ text in one module, from which they are taken here.
 from __future__ import annotations
 
 import ast
-import atexit
 import importlib.util
-import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
+
+from builder.scratch import scratch_until_exit
 
 from ..errors import FunctionError
 
@@ -67,8 +66,7 @@ def builtin_function(reference: str) -> Path:
 
 @cache
 def _written(stem: str, text: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="dlpk-builtin-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = scratch_until_exit()
     path = folder / f"{stem}.py"
     path.write_text(text, encoding="utf-8")
     return path

@@ -15,7 +15,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
@@ -27,7 +27,6 @@ from ..errors import IsolationError
 
 SPACES = (
     *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
-    *("--proc", "/proc", "--dev", "/dev"),
 )
 # Read-only, where there are such: programs and libraries, and what these look up.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/fonts")
@@ -92,17 +91,17 @@ def run_isolated(
     check_targets(files, inputs)
     with ExitStack() as stack:
         private = stack.enter_context(scratch_folder())
-        places = {
-            folder: stack.enter_context(scratch_folder(folder))
-            for folder in dict.fromkeys(target.absolute().parent for target in writes)
-        }
-        shown: list[tuple[str, ...]] = [("--ro-bind", name, name) for name in inputs]
+        places = {}
+        for folder in dict.fromkeys(target.absolute().parent for target in writes):
+            # Not the scratch folder itself: the code may lock what it sees.
+            places[folder] = stack.enter_context(scratch_folder(folder)) / "out"
+            places[folder].mkdir()
+        shown = [*_runtime(), ("--bind", str(private), "/tmp"), ("--dir", os.getcwd())]
+        shown += [("--ro-bind", name, name) for name in inputs]
         shown += [("--bind", str(made), str(folder)) for folder, made in places.items()]
         shown += [("--bind", str(folder), str(folder)) for folder in keeps]
-        shown += [("--dir", os.getcwd())]
         shown.sort(key=lambda bind: len(Path(bind[-1]).parts))  # what lies inside comes later
-        options = [*SPACES, *_runtime(), "--bind", str(private), "/tmp"]
-        options += [word for bind in shown for word in bind] + ["--chdir", os.getcwd()]
+        options = [*SPACES, *(word for bind in shown for word in bind), "--chdir", os.getcwd()]
         code = _run(bwrap, options, [sys.executable, "-c", START.format(home=str(HOME)), *words])
         taken = set()
         if places:
@@ -133,15 +132,16 @@ def _bubblewrap() -> str:
     return found
 
 
-def _runtime() -> Iterable[str]:
+def _runtime() -> Iterator[tuple[str, ...]]:
     """Mounts of the system and of Python with its libraries, not of their surroundings."""
     places = [sys.prefix, sys.base_prefix, *(str(HOME / name) for name in OWN)]
     places += [name for name in sys.path if name.rstrip("/").endswith("-packages")]
     places += [os.environ[name] for name in ("GDAL_DATA", "PROJ_LIB") if name in os.environ]
+    yield from (("--proc", "/proc"), ("--dev", "/dev"))
     for place in sorted({*SYSTEM, *SYSTEM_FILES, *map(os.path.abspath, places)}):
-        yield from ("--ro-bind-try", place, place)
+        yield ("--ro-bind-try", place, place)
     for device in glob.glob("/dev/nvidia*"):
-        yield from ("--dev-bind-try", device, device)
+        yield ("--dev-bind-try", device, device)
 
 
 def _run(bwrap: str, options: Sequence[str], command: Sequence[str]) -> int:

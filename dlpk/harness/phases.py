@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
-import shutil
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping
@@ -13,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.scratch import scratch_until_exit
 from schemas.emd.facts import MODEL_TYPES
 
 from ..errors import ContractError, FunctionError
@@ -197,8 +195,7 @@ def initialize(
             "expects FileNotFoundError when it opens it. It gets a file with the text",
             stacklevel=2,
         )
-        folder = Path(tempfile.mkdtemp(prefix="dlpk-emd-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # it may be read again
+        folder = scratch_until_exit()
         file = folder / "model.emd"
         file.write_text(package.emd_text, encoding="utf-8")
         function.initialize(str(file), device, scalars)

@@ -282,6 +282,15 @@ def test_several_images_from_inside_the_package(tmp_path: Path, raster: Path) ->
 
 
 @isolates
+def test_a_result_beside_our_own_code(tmp_path: Path, raster: Path) -> None:
+    out = ROOT / f".isolated-{os.getpid()}.tif"
+    package = reaching(tmp_path / "P", f"open('{ROOT}/dlpk/__init__.py', 'a')")
+    done = classify(package, raster, out, "--isolate")
+    assert "Read-only file system" in done.stderr
+    assert not list(ROOT.glob(".isolated*"))
+
+
+@isolates
 def test_other_commands(tmp_path: Path, raster: Path) -> None:
     text = HEAD.replace("return {}", "open(__file__ + '.log', 'w')", 1) + TAIL
     package = make_package(tmp_path / "P", "Reaching", text=text)
