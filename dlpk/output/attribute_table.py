@@ -11,7 +11,8 @@ from osgeo import gdal, ogr
 
 from .legend import LegendEntry
 
-BACKGROUND = (0, 0, 0)
+# What has no class: to be drawn as nothing where a table can say so.
+BACKGROUND = LegendEntry(0, "background", (0, 0, 0))
 MOST_CATEGORIES = 65536
 # Bytes of a dBASE text field.
 TEXT_BYTES = 254
@@ -30,13 +31,13 @@ def write_colors(band: Any, dtype: np.dtype[Any], legend: Sequence[LegendEntry])
     values = [entry.value for entry in legend]
     if dtype in (np.uint8, np.uint16) and max(values) <= np.iinfo(dtype).max:
         colors = gdal.ColorTable()
-        colors.SetColorEntry(0, (*BACKGROUND, 255))
+        colors.SetColorEntry(0, (*BACKGROUND.color, 255))
         for entry in legend:
             if entry.value >= 0:
                 colors.SetColorEntry(entry.value, (*entry.color, 255))
         band.SetRasterColorTable(colors)
     if min(values) >= 0 and max(values) < MOST_CATEGORIES:
-        names = ["background"] + [""] * max(values)
+        names = [BACKGROUND.name] + [""] * max(values)
         for entry in legend:
             names[entry.value] = entry.name
         band.SetCategoryNames(names)
@@ -50,13 +51,16 @@ def attribute_table(legend: Sequence[LegendEntry], counts: Mapping[int, int]) ->
     table.CreateColumn("Class", gdal.GFT_String, gdal.GFU_Name)
     for name, usage in (("Red", gdal.GFU_Red), ("Green", gdal.GFU_Green), ("Blue", gdal.GFU_Blue)):
         table.CreateColumn(name, gdal.GFT_Integer, usage)
-    table.SetRowCount(len(legend))
-    for row, entry in enumerate(legend):
+    table.CreateColumn("Alpha", gdal.GFT_Integer, gdal.GFU_Alpha)
+    entries = with_background(legend)
+    table.SetRowCount(len(entries))
+    for row, entry in enumerate(entries):
         table.SetValueAsInt(row, 0, entry.value)
         table.SetValueAsDouble(row, 1, float(counts.get(entry.value, 0)))
         table.SetValueAsString(row, 2, entry.name)
         for column, part in enumerate(entry.color, 3):
             table.SetValueAsInt(row, column, part)
+        table.SetValueAsInt(row, 6, 0 if entry is BACKGROUND else 255)
     return table
 
 
@@ -89,14 +93,31 @@ def write_vat(
         definition = ogr.FieldDefn(field, kind)
         definition.SetWidth(width)
         layer.CreateField(definition)
-    for entry in legend:
+    entries = with_background(legend)
+    for entry, class_name in zip(entries, unique_names(entries, TEXT_BYTES)):
         feature = ogr.Feature(layer.GetLayerDefn())
         feature.SetField("Value", entry.value)
         feature.SetField("Count", float(counts.get(entry.value, 0)))
-        feature.SetField("Class", shortened(entry.name, TEXT_BYTES))
+        feature.SetField("Class", class_name)
         for field, part in zip(("Red", "Green", "Blue"), entry.color):
             feature.SetField(field, part)
         layer.CreateFeature(feature)
+
+
+def with_background(legend: Sequence[LegendEntry]) -> list[LegendEntry]:
+    """The legend with an entry for 0, unless a class has it."""
+    return [*([] if any(entry.value == 0 for entry in legend) else [BACKGROUND]), *legend]
+
+
+def unique_names(entries: Sequence[LegendEntry], size: int) -> list[str]:
+    """Names of classes in so many bytes; those cut alike end with their value."""
+    names = [shortened(entry.name, size) for entry in entries]
+    return [
+        name
+        if names.count(name) == 1 or name == entry.name
+        else f"{shortened(entry.name, size - 14)} ({entry.value})"
+        for name, entry in zip(names, entries)
+    ]
 
 
 def shortened(text: str, size: int) -> str:

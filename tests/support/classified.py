@@ -31,7 +31,9 @@ def names(folder: Path) -> list[str]:
 def vat_rows(path: Path) -> list[tuple[Any, ...]]:
     source = ogr.Open(f"{path}.vat.dbf")
     fields = ("Value", "Count", "Class", "Red", "Green", "Blue")
-    return [tuple(feature[name] for name in fields) for feature in source.GetLayer(0)]
+    rows = [tuple(feature[name] for name in fields) for feature in source.GetLayer(0)]
+    assert rows[0][0] != 0 or rows[0][2] == "background"
+    return rows[rows[0][0] == 0 :]
 
 
 @pytest.fixture

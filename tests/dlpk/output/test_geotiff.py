@@ -37,9 +37,13 @@ def test_classes(tmp_path: Path, raster: Path) -> None:
     assert band.GetCategoryNames() == ["background", "water", entries[1][1]]
     assert dataset.GetMetadata("IMAGE_STRUCTURE")["COMPRESSION"] == "DEFLATE"
     rat = band.GetDefaultRAT()
-    assert [rat.GetValueAsString(row, 2) for row in range(2)] == [name for _, name in entries]
+    assert [rat.GetValueAsString(row, 2) for row in range(3)] == [
+        "background",
+        *(name for _, name in entries),
+    ]
+    assert [rat.GetValueAsInt(row, 6) for row in range(3)] == [0, 255, 255]  # drawn as nothing
     valid = read(raster)[0] > 0
-    assert rat.GetValueAsInt(0, 1) == 40 * 50 - (read(raster) == 0).all(axis=0).sum()
+    assert rat.GetValueAsInt(1, 1) == 40 * 50 - (read(raster) == 0).all(axis=0).sum()
     np.testing.assert_array_equal(read(path)[0][valid], 1)
     assert vat_rows(path) == [(1, 2000, "water", 9, 1, 1), (2, 0, entries[1][1], 9, 2, 1)]
     assert names(path.parent) == ["r.tif", "r.tif.aux.xml", "r.tif.vat.cpg", "r.tif.vat.dbf"]
@@ -101,17 +105,20 @@ def test_types_of_classes(tmp_path: Path, raster: Path, kind: str) -> None:
     path = result(tmp_path, raster, probe={"Output": output, "Answer": "2-d"})
     dataset = gdal.Open(str(path))
     assert read(path).dtype == np.dtype({"i1": "i2"}.get(kind, kind))
-    assert dataset.GetRasterBand(1).GetDefaultRAT().GetRowCount() == 2
+    assert dataset.GetRasterBand(1).GetDefaultRAT().GetRowCount() == 3
     assert (dataset.GetRasterBand(1).GetColorTable() is not None) == (kind in ("u1", "u2"))
 
 
 def test_values_without_a_place_in_tables(tmp_path: Path, raster: Path) -> None:
-    entries = [(-5, "negative"), (2_000_000_000, "x" * 201 + "ö" * 300)]
+    long = "x" * 201 + "ö" * 300
+    entries = [(-5, "negative"), (2_000_000_000, long), (7, long + "!")]
     output = {"bandCount": 1, "pixelType": "i4", "rasterAttributeTable": table(*entries)}
     path = result(tmp_path, raster, probe={"Output": output, "Answer": "2-d"})
     rows = [(row[0], row[2]) for row in vat_rows(path)]
     assert rows[0] == (-5, "negative")
-    assert rows[1] == (2_000_000_000, "x" * 201 + "ö" * 26)
+    # Cut, and still told apart.
+    assert rows[1] == (2_000_000_000, "x" * 201 + "ö" * 19 + " (2000000000)")
+    assert rows[2] == (7, "x" * 201 + "ö" * 19 + " (7)")
 
 
 @pytest.mark.parametrize(
