@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from ..package.files import read_file
 from ..package.folder import walk
 from .source import Problem, Source, parse_file
 
@@ -105,7 +106,7 @@ class Modules:
                 if left < 0:
                     break
                 with contextlib.suppress(OSError):
-                    pieces.append((self.root / path).read_bytes())
+                    pieces.append(read_file(self.root / path, MAX_TEXT))
         return b"\n".join(pieces)
 
     def relative(self, source: Source, level: int, module: str) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import stat
 import sys
 import tokenize
 import warnings
@@ -14,6 +13,8 @@ from functools import cached_property
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Final
+
+from ..package.files import NotAFileError, read_file
 
 __all__ = [
     "Problem",
@@ -203,10 +204,9 @@ def parse_file(path: Path, name: str) -> Source | Problem:
         Never raises for what is in the file.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return Problem("it is no ordinary file", limit=True)
-        with path.open("rb") as file:
-            data = file.read(MAX_SOURCE + 1)
+        data = read_file(path, MAX_SOURCE)
+    except NotAFileError:
+        return Problem("it is no ordinary file", limit=True)
     except OSError as error:
         return Problem(f"the file cannot be read: {error.strerror or error}")
     if len(data) > MAX_SOURCE:
