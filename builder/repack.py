@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from .pack import Contents, pack
 
 
 def repack(
-    package: Path, emd: Path, out: Path, change: Callable[[dict[str, Any]], dict[str, Any]]
+    package: Path,
+    emd: Path,
+    out: Path,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    more: Mapping[str, bytes] | None = None,
 ) -> str:
     """Write a package anew with a changed model definition; everything else stays as it is.
 
@@ -31,6 +35,8 @@ def repack(
         The .dlpk file to write; replaced if it exists.
     change : callable
         Takes the model definition and returns the new one.
+    more : mapping, optional
+        Path in the package to the bytes of a file to add.
 
     Returns
     -------
@@ -50,6 +56,9 @@ def repack(
     def fill(folder: Path) -> Contents:
         (folder / emd.name).write_bytes(content)
         files = {**files_below(package), emd.name: folder / emd.name}
+        for name, data in (more or {}).items():
+            files[name] = folder / Path(name).name
+            files[name].write_bytes(data)
         return Contents(files, read_record(package, emd.stem))
 
     return pack(out, fill).sha256

@@ -37,9 +37,7 @@ from . import options
 @click.option(
     "--threshold",
     type=float,
-    default=0.5,
-    show_default=True,
-    help="Where the prediction is probabilities.",
+    help="Where the prediction is probabilities (default 0.5); of a package its own by default.",
 )
 @click.option("--by", metavar="FIELD", help="Report by this field of the regions.")
 @click.option("--regions", metavar="FILE", help="Polygons of the regions (default: the truth).")
@@ -53,41 +51,102 @@ from . import options
     metavar="OUT",
     help="Write a report: OUT.html, OUT.json or OUT.csv; may be repeated.",
 )
+@click.option("--layout", help="A package over a dataset: how it lies on disk, as in folders.")
+@click.option("--protocol", help="A package over a dataset: a protocol of the literature.")
+@click.option(
+    "--read",
+    "reader",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the layout, such as fold=1 or split=val; may be repeated.",
+)
+@click.option(
+    "--words",
+    multiple=True,
+    metavar="CLASS=WORD|WORD",
+    help="Words of a class of the dataset; may be repeated.",
+)
+@click.option("--into", metavar="NEW.dlpk", help="New package that carries these figures.")
+@options.arguments
+@options.device
 @options.quiet
 def evaluate(
-    prediction: str,
-    truth: str,
-    classes: str | None,
-    boundary: str,
-    reports: tuple[str, ...],
-    quiet: bool,
-    **choices: Any,
+    prediction: str, truth: str, reports: tuple[str, ...], into: str | None, **choices: Any
 ) -> None:
-    """Compare a classified raster with truth.
+    """Compare a classified raster with truth, or a package with a dataset.
 
     PREDICTION is a raster of classes, or of probabilities with one band per class; TRUTH a raster
     or polygons, in any coordinate system and cell size. Pixels without data in either do not
-    count.
+    count. With --layout or --protocol PREDICTION is a package, and TRUTH the folder of a dataset.
     """
     from builder.target import check_targets
 
     from ..evaluation.files import check_report, write_report
-    from ..evaluation.rasters import Options, evaluate_raster
     from ..evaluation.report_text import to_text
     from ..raster.files import files_of
 
+    over_dataset = choices["layout"] or choices["protocol"]
+    if into and not over_dataset:
+        raise click.UsageError("--into needs a package over a dataset: --layout or --protocol")
     for report in reports:
         check_report(report)
-    check_targets(reports, files_of([prediction, truth]))
-    result = evaluate_raster(
-        prediction,
-        truth,
-        Options(classes=parse_classes(classes), boundary=parse_distances(boundary), **choices),
-        quiet=quiet,
-    )
+    read = [prediction] if over_dataset else files_of([prediction, truth])
+    check_targets([*reports, *filter(None, [into])], read)
+    result = (_dataset if over_dataset else _raster)(prediction, truth, **choices)
     print(to_text(result))
     for report in reports:
         print(write_report(result, report))
+    if into:
+        from ..evaluation.into import write_accuracy
+
+        print(f"{into}: SHA-256 {write_accuracy(prediction, into, result)}")
+
+
+OF_RASTERS = ("field", "outside", "grid", "by", "regions", "image", "block")
+
+
+def _raster(prediction: str, truth: str, **choices: Any) -> Any:
+    from ..evaluation.rasters import Options, evaluate_raster
+
+    given = {name: choices[name] for name in OF_RASTERS}
+    if choices["threshold"] is not None:
+        given["threshold"] = choices["threshold"]
+    classes, boundary = parse_classes(choices["classes"]), parse_distances(choices["boundary"])
+    chosen = Options(classes=classes, boundary=boundary, **given)
+    return evaluate_raster(prediction, truth, chosen, quiet=choices["quiet"])
+
+
+def _dataset(package: str, folder: str, **choices: Any) -> Any:
+    from ..evaluation.packages import Method, evaluate_package
+    from ..evaluation.protocols import evaluate_protocol, protocol
+    from ..evaluation.readers import read_dataset
+    from ..harness.arguments import parse_assignments
+
+    reader = {name: _number(value) for name, value in parse_assignments(choices["reader"]).items()}
+    arguments = choices["arguments"]
+    common = {"device": choices["device"], "quiet": choices["quiet"]}
+    if choices["protocol"]:
+        chosen = protocol(choices["protocol"])
+        print(chosen.to_text() + "\n")
+        return evaluate_protocol(
+            package, folder, chosen, reader=reader, arguments=arguments, **common
+        )
+    words = {
+        name.strip(): [word.strip() for word in text.split("|")]
+        for name, _, text in (entry.partition("=") for entry in choices["words"])
+    }
+    method = Method(
+        words=words,
+        threshold=choices["threshold"],
+        arguments=arguments,
+        boundary=parse_distances(choices["boundary"]),
+    )
+    dataset = read_dataset(choices["layout"], folder, **reader)
+    return evaluate_package(package, dataset, method, **common)
+
+
+def _number(text: str) -> Any:
+    return int(text) if text.lstrip("-").isdigit() else text
 
 
 def parse_classes(text: str | None) -> dict[str, tuple[int, int]] | None:

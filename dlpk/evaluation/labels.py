@@ -43,6 +43,7 @@ def open_truth(
     field: str | None = None,
     outside: str = OUTSIDE[0],
     values: Mapping[int, int] | None = None,
+    ignore: Sequence[int] = (IGNORED,),
 ) -> ClassRaster:
     """Bring labels onto a grid.
 
@@ -64,6 +65,8 @@ def open_truth(
         there is one class alone.
     values : mapping, optional
         Values of a raster to classes.
+    ignore : sequence of int
+        Values of a raster that are not known, beside its NoData.
 
     Returns
     -------
@@ -79,7 +82,8 @@ def open_truth(
     source = open_labels(path)
     if source.RasterCount:
         chosen = values or _class_values(source, classes)
-        truth = ClassRaster(on_grid(source, grid, str(path), "near"), chosen)
+        unknown = {value: IGNORED for value in ignore if value not in chosen}
+        truth = ClassRaster(on_grid(source, grid, str(path), "near"), {**unknown, **chosen})
         _check_found(truth, grid, classes, path)
         return truth
     layer = source.GetLayer(0)
@@ -204,9 +208,10 @@ def _check_found(truth: ClassRaster, grid: Grid, classes: Sequence[str], path: s
         if ((read > 0) & (read != IGNORED)).any():
             return
     values = values_of(truth.dataset)
+    wanted = ", ".join(str(value) for value, c in truth.values.items() if c != IGNORED)
     raise TruthError(
         f"the labels {path} hold none of the classes {', '.join(classes)} (values "
-        f"{', '.join(map(str, truth.values))}) where they are compared; they hold "
+        f"{wanted}) where they are compared; they hold "
         f"{', '.join(map(str, values[:20])) or 'nothing'}"
     )
 

@@ -63,6 +63,8 @@ class Options:
         Raster to show examples on.
     block : int, optional
         Side in pixels of the blocks that are samples.
+    ignore : sequence of int
+        Values of a truth raster that are not known, beside its NoData.
     """
 
     classes: Mapping[str, tuple[int, int]] | None = None
@@ -75,6 +77,7 @@ class Options:
     boundary: Sequence[int] = ()
     image: str | Path | None = None
     block: int | None = None
+    ignore: Sequence[int] = (IGNORED,)
 
 
 def evaluate_raster(
@@ -129,7 +132,14 @@ def evaluate_raster(
             else ClassRaster(resampled, ours)
         )
         true = open_truth(
-            truth, grid, names, folder, field=chosen.field, outside=chosen.outside, values=theirs
+            truth,
+            grid,
+            names,
+            folder,
+            field=chosen.field,
+            outside=chosen.outside,
+            values=theirs,
+            ignore=chosen.ignore,
         )
         count = _Count(reader, true, grid, names, chosen)
         if chosen.by is not None:

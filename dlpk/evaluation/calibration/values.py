@@ -38,11 +38,14 @@ class Scene:
     image, truth : path
     group : str
         Scenes of one group, neighbours for example, are held out together.
+    cell_size : float, optional
+        To look at this raster at.
     """
 
     image: str | Path
     truth: str | Path
     group: str = ""
+    cell_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ def read_pixels(
             folder = home / str(number)
             folder.mkdir()
             out = folder / "values.tif"
-            classify(package, scene.image, out, cell_size=cell_size, **options)
+            size = scene.cell_size if cell_size is None else cell_size
+            classify(package, scene.image, out, cell_size=size, **options)
             with block_cache():
                 values = open_raster(str(out))
                 bands = [values.GetRasterBand(i + 1) for i in range(values.RasterCount)]
