@@ -363,3 +363,17 @@ def test_a_raster_that_changes_while_it_is_read(
     with pytest.raises(RasterError, match="changed while it was read"):
         run(package, raster, tmp_path / "out.tif", say=grow)
     assert not (tmp_path / "out.tif").exists()
+
+
+def test_killed_with_a_real_network(tmp_path: Path, raster: Path) -> None:
+    from builder import build
+
+    package = build(tmp_path / "mini.dlpk", weights="mini").path
+    whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
+    options = {"prompt": "water"}
+    run(package, raster, whole, **options)
+    words = words_for(package, raster, out, "--resume", "--prompt=water")
+    assert killed(STEP_KILLED, "_publish", words) == -signal.SIGKILL
+    assert len(list(journal_path(out).glob("*.block"))) > 1
+    run(package, raster, out, resume=True, **options)
+    assert digest(out) == digest(whole)
