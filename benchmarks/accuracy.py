@@ -29,6 +29,7 @@ from dlpk.evaluation.calibration.search import (
     mean_of_classes,
 )
 from dlpk.evaluation.calibration.values import Labels, Scene, read_pixels
+from dlpk.harness.arguments import parse_assignments
 
 DOCS = Path(__file__).parent.parent / "docs" / "accuracy.md"
 LONG_SIDE = 704
@@ -101,7 +102,7 @@ def measure(place: Place, package: Path, folder: Path, options: Any) -> list[dic
         Labels(classes={name: value for name, (value, _, _) in place.classes.items()}),
         competitors=len(names),
         prompt=", ".join(one + more),
-        arguments={"return_probability_raster": "True", "precision": "bf16"},
+        arguments={"return_probability_raster": "True", **parse_assignments(options.arg)},
         device=options.device,
     )
     count = len(names)
@@ -165,11 +166,17 @@ def main() -> None:
     """Measure and report."""
     options = parser(__doc__)
     options.add_argument("--scenes", required=True, type=Path, help="folder of labelled scenes")
+    options.add_argument(
+        "--arg", action="append", default=[], metavar="NAME=VALUE", help="argument of the function"
+    )
     options.add_argument("--every", type=int, help="only every n-th scene, to try it out")
     given = options.parse_args()
+    arguments = ", ".join(given.arg) or "the package's default arguments"
+    part = f"one scene in {given.every}" if given.every else "all scenes"
     notes = [place.name + ": " + place.about for place in PLACES] + [
         f"weights: {given.weights}".replace(str(Path(given.weights).parent) + "/", "")
         + ", words limited to its vocabulary; threshold 0.3 and background unless said otherwise",
+        f"{arguments}; {part}",
         "intervals: 95 %, bootstrap over the scene groups; about 250,000 labelled pixels per place",
         "from other scenes: each fifth of the groups is decided by what was found in the others",
     ]
@@ -200,8 +207,8 @@ def write_docs(slugs: list[str]) -> None:
 
 INTRODUCTION = """# Accuracy
 
-How well CLIPSeg finds land cover from above, measured on labelled scenes with the package's default
-arguments. The tables are made by one command:
+How well CLIPSeg finds land cover from above, measured on labelled scenes. Under the tables stand
+the arguments and how many scenes were taken. The tables are made by one command:
 
     .venv/bin/python -m benchmarks.accuracy --weights WEIGHTS --scenes SCENES --save
 

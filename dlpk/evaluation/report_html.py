@@ -16,10 +16,11 @@ from .result import BACKGROUND, Evaluation, Example
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #2a78b8; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
+th, td { text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 .big { font-size: 2.2rem; } .small { opacity: .75; font-size: .9em; }
 figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top; }
