@@ -13,10 +13,9 @@ from tqdm import tqdm
 
 from builder.scratch import scratch_folder
 
-from ..classification.api import classify
+from ..classification.model import Model
 from ..errors import TruthError
 from ..package.open import open_package
-from ..package.package import Package
 from ..raster.gdal_files import open_raster
 from . import metrics
 from .boundaries import boundary_counts
@@ -125,8 +124,12 @@ def evaluate_package(
         raise TruthError(f"the dataset {dataset.name} holds no labelled image")
     names = dataset.classes or ("what is looked for",)
     totals = _Totals(names, chosen)
-    with open_package(package) as opened, scratch_folder() as folder:
-        runner = _Runner(opened, chosen, dataset, folder, device)
+    with (
+        open_package(package) as opened,
+        scratch_folder() as folder,
+        Model(opened, device=device) as model,
+    ):
+        runner = _Runner(model, opened.emd, chosen, dataset, folder)
         for sample in tqdm(dataset.samples, disable=quiet, unit="image", leave=False):
             truth = sample.truth()
             if dataset.kind == "mattes":
@@ -160,14 +163,19 @@ class _Runner:
     """Runs the package on samples, image by image."""
 
     def __init__(
-        self, package: Package, method: Method, dataset: Dataset, folder: Path, device: str
+        self,
+        model: Model,
+        emd: Mapping[str, Any],
+        method: Method,
+        dataset: Dataset,
+        folder: Path,
     ) -> None:
-        self.package, self.method, self.folder, self.device = package, method, folder, device
+        self.model, self.method, self.folder = model, method, folder
         self.classes_of = dataset.classes
         self.by_probability = method.threshold is not None or dataset.kind == "mattes"
         if dataset.kind == "phrases" and method.threshold is None:
             self.by_probability = False
-        takes_prompt = isinstance(package.emd.get("CLIPSeg"), dict)
+        takes_prompt = isinstance(emd.get("CLIPSeg"), dict)
         self.prompt = method.prompt(dataset.classes) if dataset.classes and takes_prompt else ""
         self.size_text = (
             f"{method.square} x {method.square}, squashed"
@@ -193,14 +201,7 @@ class _Runner:
         out.unlink(missing_ok=True)
         arguments = {**self.method.arguments, **more}
         image = self._image(sample.image)
-        classify(
-            self.package,
-            image,
-            out,
-            prompt=prompt or None,
-            arguments=arguments,
-            device=self.device,
-        )
+        self.model.classify(image, out, prompt=prompt or None, arguments=arguments)
         result = open_raster(str(out))
         pixels = np.asarray(result.ReadAsArray())
         pixels = pixels if pixels.ndim == 3 else pixels[None]

@@ -12,7 +12,7 @@ from osgeo import gdal
 
 from builder.scratch import scratch_folder
 
-from ...classification.api import classify
+from ...classification.model import Model
 from ...errors import TruthError
 from ...raster.gdal_config import block_cache
 from ...raster.gdal_files import open_raster
@@ -72,6 +72,7 @@ def read_pixels(
     *,
     competitors: int = 0,
     cell_size: float | None = None,
+    device: str = "auto",
     **options: Any,
 ) -> tuple[Pixels, tuple[str, ...]]:
     """Run a package over scenes and keep what it says at labelled pixels.
@@ -85,8 +86,10 @@ def read_pixels(
         How many of the last bands are no classes.
     cell_size : float, optional
         To look at the rasters at; labels are compared at the rasters' own.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
     **options
-        Of `dlpk.classify`.
+        Of `dlpk.Model.classify`.
 
     Returns
     -------
@@ -102,13 +105,13 @@ def read_pixels(
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     names: tuple[str, ...] = ()
     groups = _groups(scenes)
-    with scratch_folder() as home:
+    with scratch_folder() as home, Model(package, device=device) as model:
         for number, scene in enumerate(scenes):
             folder = home / str(number)
             folder.mkdir()
             out = folder / "values.tif"
             size = scene.cell_size if cell_size is None else cell_size
-            classify(package, scene.image, out, cell_size=size, **options)
+            model.classify(scene.image, out, cell_size=size, **options)
             with block_cache():
                 values = open_raster(str(out))
                 bands = [values.GetRasterBand(i + 1) for i in range(values.RasterCount)]
