@@ -126,9 +126,11 @@ def evaluate_package(
     totals = _Totals(names, chosen)
     with (
         open_package(package) as opened,
-        scratch_folder() as folder,
+        scratch_folder() as home,
         Model(opened, device=device) as model,
     ):
+        folder = home / "run"  # the scratch folder is locked, and so is the folder of a result
+        folder.mkdir()
         runner = _Runner(model, opened.emd, chosen, dataset, folder)
         for sample in tqdm(dataset.samples, disable=quiet, unit="image", leave=False):
             truth = sample.truth()
