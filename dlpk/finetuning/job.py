@@ -40,7 +40,7 @@ from .views import View, draw_training, draw_validation, show
 # Views per training block, and the least and most in all.
 VIEWS_PER_BLOCK, LEAST_VIEWS, MOST_VIEWS = 8, 64, 1600
 # Of the time given, what encoding and training may take; the rest is for the package.
-ENCODING, TRAINING = 0.35, 0.5
+ENCODING, TRAINING = 0.3, 0.4
 # A slow machine halves views or steps so many times at most.
 HALVINGS = 4
 FIRST_RUNG, RUNG = 2, 4

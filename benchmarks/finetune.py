@@ -1,0 +1,400 @@
+"""What a package learns from labels, on scenes of groups that it never saw.
+
+    python -m benchmarks.finetune --weights FOLDER --data dubai --groups prefix
+    python -m benchmarks.finetune --weights FOLDER --data banepa --groups halves
+
+Every group is left out once: the methods of `dlpk finetune` learn from the others and are tested
+on it, beside the words alone and a U-Net that is trained from scratch on the same scenes for as
+long as the decoder took. `decoder-8` learns from 8 scenes. Data are folders images/ and masks/ with
+classes.txt; scenes are reduced to 704 pixels, tiles overlap as in a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.multiprocessing as multiprocessing
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from dlpk.finetuning.activations import Activations
+from dlpk.finetuning.learner import RECIPES, Learner
+from dlpk.finetuning.losses import class_weights, loss_of
+from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
+from dlpk.finetuning.split import split
+from dlpk.finetuning.trainer import Trainer
+from dlpk.finetuning.views import draw_training, draw_validation, show
+from model_extension.clipseg.network.config import NetworkConfig
+from model_extension.clipseg.network.network import CLIPSeg
+from model_extension.clipseg.network.precision import choose_precision, has_bfloat16_instructions
+from model_extension.clipseg.network.weights import load_network
+from model_extension.common.safetensors import SafetensorsFile
+from model_extension.common.tiles import padded_side, tile_grid, window
+
+TILE, PADDING, LONGEST = 352, 88, 704
+MEAN, STD = (
+    torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+)
+# What classes start from, in words of COCO-Stuff.
+WORDS = {
+    "water": ("water-other", "river", "sea"),
+    "land": ("dirt", "sand", "ground-other"),
+    "road": ("road", "pavement"),
+    "building": ("building-other", "house", "roof"),
+    "vegetation": ("tree", "grass", "bush"),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Scenes with the group of each, and the names of the classes."""
+
+    scenes: list[Scene]
+    groups: list[str]
+    classes: list[str]
+
+
+def read_scenes(folder: Path, grouping: str) -> Data:
+    """Read images and masks, reduced."""
+    lines = (folder / "classes.txt").read_text(encoding="utf-8").splitlines()
+    table = np.full(256, UNKNOWN, np.uint8)
+    classes: list[str] = []
+    for value, name in (
+        line.split("\t") if "\t" in line else line.split(None, 1) for line in lines
+    ):
+        if name.startswith("background"):
+            table[int(value)] = NOTHING
+        elif not name.startswith("unlabelled"):
+            table[int(value)] = len(classes)
+            classes.append(name.split()[0])
+    images = sorted((folder / "images").iterdir())
+    scenes = [_scene(path, folder / "masks" / f"{path.stem}.png", table) for path in images]
+    groups = [path.name.split("_")[0] for path in images]
+    if grouping == "halves":
+        groups = ["west" if 2 * number < len(images) else "east" for number in range(len(images))]
+    return Data(scenes, groups, classes)
+
+
+def _scene(image: Path, mask: Path, table: np.ndarray) -> Scene:
+    picture, labels = Image.open(image).convert("RGB"), Image.open(mask)
+    factor = min(1.0, LONGEST / max(picture.size))
+    size = (round(picture.width * factor), round(picture.height * factor))
+    pixels = np.moveaxis(np.array(picture.resize(size, Image.Resampling.BILINEAR)), -1, 0)
+    values = table[np.array(labels.resize(size, Image.Resampling.NEAREST))]
+
+    def read(part: Window) -> tuple[np.ndarray, np.ndarray]:
+        left, top, width, height = part
+        place = (slice(top, top + height), slice(left, left + width))
+        return pixels[(slice(None), *place)], values[place].copy()
+
+    return Scene(image.name, *size, (image.name, 0.0, 0.0), read)
+
+
+class UNet(nn.Module):
+    """Ronneberger et al. (arXiv 1505.04597), with batch normalisation, 32 to 512 channels."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        wide = [32, 64, 128, 256, 512]
+        pairs = list(zip(wide[:-1], wide[1:]))
+        self.down = nn.ModuleList(_twice(a, b) for a, b in [(3, 32), *pairs])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in reversed(pairs))
+        self.join = nn.ModuleList(_twice(2 * a, a) for a, _ in reversed(pairs))
+        self.last = nn.Conv2d(32, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (images, classes, height, width)."""
+        kept = []
+        for number, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if number else x)
+            kept.append(x)
+        for up, join, other in zip(self.up, self.join, reversed(kept[:-1])):
+            x = join(torch.cat([up(x), other], dim=1))
+        return self.last(x)
+
+
+def _twice(inputs: int, outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class Fold:
+    """One group left out."""
+
+    def __init__(self, options: argparse.Namespace, data: Data, group: str) -> None:
+        self.options, self.data, self.group = options, data, group
+        self.device = torch.device(options.device)
+        self.fast = self.device.type == "cuda" or has_bfloat16_instructions()
+        self.test = [s for s, g in zip(data.scenes, data.groups) if g == group]
+        self.train = [s for s, g in zip(data.scenes, data.groups) if g != group]
+        folder = Path(options.weights)
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        settings.pop("text_config", None)
+        self.config = NetworkConfig.from_dict(settings)
+        self.folder = folder
+
+    def network(self, *, encoder: bool = False) -> CLIPSeg:
+        """The network, or a fast one for encoding."""
+        dtype = torch.float32
+        if encoder:
+            dtype = choose_precision("auto", self.device, ("fp32", "bf16"))
+        with SafetensorsFile(str(self.folder / "model.safetensors")) as file:
+            return load_network(
+                file, self.config, device=self.device, dtype=dtype, exact=not encoder
+            )
+
+    def start(self) -> Tensor:
+        """Embeddings of the words."""
+        names = json.loads((self.folder / "text_names.json").read_text(encoding="utf-8"))
+        with SafetensorsFile(str(self.folder / "prompt_embeddings.safetensors")) as file:
+            rows = torch.from_numpy(np.array(file.tensor("coco_single"), np.float32))
+        rows = 10 * F.normalize(rows, dim=1)
+        means = [rows[[names.index(w) for w in WORDS[c]]].mean(0) for c in self.data.classes]
+        return torch.stack(means).to(self.device)
+
+    def run(self, method: str, activations: dict[str, Any]) -> dict[str, Any]:
+        """IoU per class on the group that was left out."""
+        begun = time.monotonic()
+        name, _, few = method.partition("-")
+        if name == "words":
+            learner = Learner(
+                self.network(), self.start(), RECIPES["prompts"], TILE // self.config.patch, 0
+            )
+            return {"iou": self.evaluate(lambda x: learner.network(x, learner.embeddings))}
+        if name == "unet":
+            return self.unet(self.scenes(few), activations["seconds"])
+        trained = self.learn(name, self.scenes(few), few, activations)
+        seconds = time.monotonic() - begun + (0 if few else activations["encoding"])
+        if method == "decoder":
+            activations["seconds"] = seconds
+        learner = trained.learner
+        learner.merge()
+        return {
+            "iou": self.evaluate(lambda x: learner.network(x, learner.embeddings)),
+            "seconds": round(seconds),
+            "steps": trained.step,
+        }
+
+    def scenes(self, few: str) -> list[Scene]:
+        """All scenes to learn from, or some."""
+        if not few:
+            return self.train
+        order = np.random.default_rng(self.options.seed).permutation(len(self.train))
+        return [self.train[i] for i in order[: int(few)]]
+
+    def learn(self, name: str, scenes: list[Scene], few: str, known: dict[str, Any]) -> Trainer:
+        """Train as `dlpk finetune` does."""
+        seed, classes = self.options.seed, self.data.classes
+        folder = Path(tempfile.mkdtemp(prefix="finetune-", dir=self.options.scratch))
+        divided = split(scenes, classes, TILE, seed)
+        if few or "cached" not in known:
+            begun = time.monotonic()
+            count = self.options.views or min(1600, max(64, 8 * len(divided.training)))
+            views = draw_training(scenes, divided, divided.training, count, TILE, seed)
+            training = len(views)
+            views += draw_validation(scenes, divided, TILE)
+            tokens = (TILE // self.config.patch) ** 2 + 1
+            shape = (len(views), len(self.config.extract), tokens, self.config.vision.width)
+            cached = Activations(folder, "", shape, TILE)
+            encoder = self.network(encoder=True)
+            cached.compute(
+                encoder, self.device, views, scenes, divided, MEAN, STD, lambda done: None
+            )
+            if not few:
+                known.update(cached=cached, training=training, views=views, split=divided)
+                known["encoding"] = time.monotonic() - begun
+        else:
+            cached, training, views = known["cached"], known["training"], known["views"]
+            folder.mkdir(exist_ok=True)
+        recipe = RECIPES[name]
+        if self.options.steps:
+            recipe = replace(recipe, steps=self.options.steps)
+        begun = time.monotonic()
+        trainer = Trainer(
+            Learner(self.network(), self.start(), recipe, TILE // self.config.patch, seed),
+            recipe,
+            cached,
+            range(training),
+            range(training, len(views)),
+            classes=classes,
+            device=self.device,
+            folder=folder,
+            key="",
+            seed=seed,
+            fast=self.fast,
+            say=(lambda line: print(f"{self.group} {name} {line}", flush=True))
+            if self.options.verbose
+            else (lambda line: None),
+        )
+        trainer.run()
+        return trainer
+
+    def unet(self, scenes: list[Scene], seconds: float) -> dict[str, Any]:
+        """A U-Net from scratch, on the same views, for as long."""
+        torch.manual_seed(self.options.seed)
+        divided = split(scenes, self.data.classes, TILE, self.options.seed)
+        network = UNet(len(self.data.classes)).to(self.device)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
+        begun, step, shown = time.monotonic(), 0, {}
+        views = draw_training(scenes, divided, divided.training, 1600, TILE, self.options.seed)
+        pixels = sum(divided.counts.values()) + np.ones(len(self.data.classes) + 1)
+        weights = class_weights(torch.from_numpy(pixels).float()).to(self.device)
+        random = np.random.default_rng(self.options.seed)
+        while (spent := (time.monotonic() - begun) / seconds) < 1:
+            optimizer.param_groups[0]["lr"] = 1e-3 * (0.01 + 0.5 * (1 + math.cos(math.pi * spent)))
+            rows = random.integers(len(views), size=8).tolist()
+            for row in rows:
+                if row not in shown:
+                    shown[row] = show(views[row], scenes, divided, TILE, MEAN, STD)
+            x, y = (torch.stack(parts).to(self.device) for parts in zip(*[shown[r] for r in rows]))
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast):
+                logits = network(x)
+            loss = loss_of(logits.float(), y, weights, "ours")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+        network.eval()
+        return {"iou": self.evaluate(network), "seconds": round(seconds), "steps": step}
+
+    def evaluate(self, segment: Any) -> list[float]:
+        """IoU per class over all scenes that were left out."""
+        classes = len(self.data.classes)
+        table = torch.zeros(classes + 1, classes + 1, dtype=torch.float64, device=self.device)
+        nothing = any((scene.whole() == NOTHING).any() for scene in self.test)
+        for scene in self.test:
+            found = self._blended(scene, segment)
+            labels = torch.from_numpy(scene.whole()).to(self.device)
+            chosen = found.argmax(0)
+            if nothing:
+                chosen[found.amax(0) <= 0.5] = classes
+            known = labels != UNKNOWN
+            number = torch.where(labels == NOTHING, classes, labels.long())[known]
+            code = number * (classes + 1) + chosen[known]
+            table += torch.bincount(code, minlength=(classes + 1) ** 2).view_as(table)
+        both = table.diagonal()[:classes]
+        either = (table.sum(0) + table.sum(1))[:classes] - both
+        return [round(value, 4) for value in (both / either.clamp(min=1)).tolist()]
+
+    def _blended(self, scene: Scene, segment: Any) -> Tensor:
+        source = torch.from_numpy(scene.read((0, 0, scene.width, scene.height))[0].copy())
+        normal = ((source.float() / 255 - MEAN) / STD).to(self.device)
+        height, width = (padded_side(n, TILE, PADDING) for n in (scene.height, scene.width))
+        right, below = width - scene.width - PADDING, height - scene.height - PADDING
+        image = F.pad(normal, (PADDING, right, PADDING, below))
+        side = torch.tensor(window(TILE, PADDING), device=self.device, dtype=torch.float32)
+        fade = side[:, None] * side
+        total = torch.zeros(len(self.data.classes), height, width, device=self.device)
+        weight = torch.zeros(height, width, device=self.device)
+        for tile in tile_grid(scene.height, scene.width, TILE, PADDING):
+            part = (slice(tile.row, tile.row + TILE), slice(tile.column, tile.column + TILE))
+            with (
+                torch.no_grad(),
+                torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast),
+            ):
+                logits = segment(image[(slice(None), *part)][None])[0]
+            total[(slice(None), *part)] += logits.float().sigmoid() * fade
+            weight[part] += fade
+        inner = (slice(PADDING, PADDING + scene.height), slice(PADDING, PADDING + scene.width))
+        return (total / weight.clamp(min=1e-9))[(slice(None), *inner)]
+
+
+def _work(options: argparse.Namespace, groups: Any, results: Any) -> None:
+    torch.set_num_threads(options.threads)
+    data = read_scenes(Path(options.data), options.groups)
+    try:
+        while (group := groups.get()) is not None:
+            fold, activations = Fold(options, data, group), {}
+            for method in options.methods.split(","):
+                row = {"group": group, "method": method, **fold.run(method, activations)}
+                print(json.dumps(row), flush=True)
+                results.put(row)
+    finally:
+        results.put(None)
+
+
+def table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
+    """Mean over the groups, per class, and per group."""
+    groups = sorted({row["group"] for row in rows})
+    head = ["method", "mean", *classes, *groups, "seconds"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = {row["group"]: row for row in rows if row["method"] == method}
+        ious = np.array([row["iou"] for row in own.values()])
+        means = [f"{np.mean(own[g]['iou']):.3f}" if g in own else "–" for g in groups]
+        spent = [row.get("seconds", 0) for row in own.values()]
+        cells = [method, f"{ious.mean():.3f}", *(f"{v:.3f}" for v in ious.mean(0)), *means]
+        lines.append("| " + " | ".join([*cells, f"{np.mean(spent):.0f}"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run all folds and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", required=True, metavar="FOLDER")
+    parser.add_argument("--data", required=True, metavar="FOLDER")
+    parser.add_argument("--groups", choices=("prefix", "halves"), default="prefix")
+    parser.add_argument("--only", help="leave only these groups out")
+    parser.add_argument("--methods", default="words,prompts,decoder,lora,decoder-8,unet,unet-8")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--views", type=int, help="views for training instead of the usual")
+    parser.add_argument("--steps", type=int, help="steps instead of the recipe's")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--scratch", help="folder for activations")
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--out", type=Path, help="file for the table (.md) and all rows (.json)")
+    options = parser.parse_args()
+    data = read_scenes(Path(options.data), options.groups)
+    names = options.only.split(",") if options.only else sorted(set(data.groups))
+    context = multiprocessing.get_context("spawn")
+    groups, results = context.Queue(), context.Queue()
+    for name in [*names, *[None] * options.processes]:
+        groups.put(name)
+    workers = [
+        context.Process(target=_work, args=(options, groups, results))
+        for _ in range(options.processes)
+    ]
+    for worker in workers:
+        worker.start()
+    rows: list[dict[str, Any]] = []
+    ended = 0
+    while ended < len(workers):
+        row = results.get()
+        ended += row is None
+        if row is not None:
+            rows.append(row)
+            if options.out:
+                _save(options, rows, data.classes)
+    print(table(rows, data.classes))
+
+
+def _save(options: argparse.Namespace, rows: list[dict[str, Any]], classes: list[str]) -> None:
+    cuda = options.device.startswith("cuda")
+    content = {
+        "device": torch.cuda.get_device_name(0) if cuda else "processor",
+        "torch": torch.__version__,
+        "recipes": {name: asdict(recipe) for name, recipe in RECIPES.items()},
+        "seed": options.seed,
+        "rows": rows,
+    }
+    options.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    options.out.with_suffix(".md").write_text(table(rows, classes))
+
+
+if __name__ == "__main__":
+    main()
