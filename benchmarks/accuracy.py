@@ -19,8 +19,6 @@ import numpy as np
 from osgeo import gdal
 
 from benchmarks.common import RESULTS, build_package, parser, report
-from dlpk.evaluation import metrics
-from dlpk.evaluation.bootstrap import interval
 from dlpk.evaluation.calibration.search import (
     FAMILIES,
     Decision,
@@ -29,6 +27,8 @@ from dlpk.evaluation.calibration.search import (
     mean_of_classes,
 )
 from dlpk.evaluation.calibration.values import Labels, Scene, read_pixels
+from dlpk.evaluation.measures import metrics
+from dlpk.evaluation.measures.bootstrap import interval
 from dlpk.harness.arguments import parse_assignments
 
 DOCS = Path(__file__).parent.parent / "docs" / "accuracy.md"

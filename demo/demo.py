@@ -12,9 +12,9 @@ from pathlib import Path
 
 import dlpk
 from dlpk.classification.examples import from_windows, parse_window
-from dlpk.evaluation.files import write_report
 from dlpk.evaluation.rasters import Options, evaluate_raster
-from dlpk.evaluation.report_text import to_text
+from dlpk.evaluation.reports.files import write_report
+from dlpk.evaluation.reports.report_text import to_text
 from dlpk.output.quicklook import draw
 from dlpk.raster.dataset import Raster
 

@@ -81,8 +81,8 @@ def evaluate(
     """
     from builder.target import check_targets
 
-    from ..evaluation.files import check_report, write_report
-    from ..evaluation.report_text import to_text
+    from ..evaluation.reports.files import check_report, write_report
+    from ..evaluation.reports.report_text import to_text
     from ..raster.files import files_of
 
     over_dataset = choices["layout"] or choices["protocol"]

@@ -11,7 +11,7 @@ from osgeo import gdal
 
 from ..errors import TruthError
 from ..raster.gdal_files import open_raster
-from .counts import IGNORED
+from .measures.counts import IGNORED
 
 # What a dataset asks for: every class at once, one phrase per image, or an alpha matte per phrase.
 KINDS = ("classes", "phrases", "mattes")

@@ -12,7 +12,7 @@ from osgeo import gdal, osr
 
 from ..errors import TruthError
 from ..raster.gdal_files import is_referenced, listening
-from .counts import IGNORED
+from .measures.counts import IGNORED
 
 EARTH_RADIUS = 6_371_007.0  # of a sphere with the earth's area, in metres
 # Names of what is none of the classes.

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import TruthError
 from ..package.open import open_package
-from .report_html import to_html
-from .report_text import to_json
+from .reports.report_html import to_html
+from .reports.report_text import to_json
 from .result import Evaluation
 
 # arcgis.learn keeps a page of metrics beside the model definition, and more in a folder.

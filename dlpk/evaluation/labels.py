@@ -10,8 +10,8 @@ from osgeo import gdal, ogr, osr
 
 from ..errors import TruthError
 from ..raster.vectors import LIKELY_FIELDS, field_names, likely_field, placed
-from .counts import IGNORED
 from .grids import NOTHING, ClassRaster, Grid, class_names, on_grid, values_of
+from .measures.counts import IGNORED
 
 gdal.UseExceptions()
 ogr.UseExceptions()

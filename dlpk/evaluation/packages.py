@@ -17,13 +17,13 @@ from ..classification.model import Model
 from ..errors import TruthError
 from ..package.open import open_package
 from ..raster.gdal_files import open_raster
-from . import metrics
-from .boundaries import boundary_counts
-from .counts import IGNORED, ThresholdCounts, confusion
 from .dataset import Dataset, Sample
-from .matting import GROUPINGS, Matte, matting_measures
-from .pictures import shrunk, thumbnail
+from .measures import metrics
+from .measures.boundaries import boundary_counts
+from .measures.counts import IGNORED, ThresholdCounts, confusion
+from .measures.matting import GROUPINGS, Matte, matting_measures
 from .provenance import versions
+from .reports.pictures import shrunk, thumbnail
 from .result import Evaluation, Example
 
 COMBINE = ("mean", "maximum")

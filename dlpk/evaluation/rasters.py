@@ -18,13 +18,13 @@ from builder.scratch import scratch_folder
 from ..errors import TruthError
 from ..raster.gdal_config import block_cache
 from ..raster.gdal_files import open_raster
-from . import metrics
-from .boundaries import boundary_counts
-from .counts import IGNORED, MOST_CLASSES, ThresholdCounts, confusion, grouped_confusion
 from .grids import ClassRaster, Grid, Window, class_names, on_grid, values_of
 from .labels import OUTSIDE, label_names, open_labels, open_regions, open_truth
-from .pictures import shrunk, thumbnail
+from .measures import metrics
+from .measures.boundaries import boundary_counts
+from .measures.counts import IGNORED, MOST_CLASSES, ThresholdCounts, confusion, grouped_confusion
 from .provenance import versions
+from .reports.pictures import shrunk, thumbnail
 from .result import Evaluation, Example
 
 # Blocks are the samples that intervals are drawn from: large enough to be nearly independent, not

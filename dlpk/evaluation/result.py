@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from . import metrics
-from .bootstrap import interval
-from .boundaries import boundary_f
-from .counts import ThresholdCounts
+from .measures import metrics
+from .measures.bootstrap import interval
+from .measures.boundaries import boundary_f
+from .measures.counts import ThresholdCounts
 
 BACKGROUND = "background"
 

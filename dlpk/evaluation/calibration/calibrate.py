@@ -15,10 +15,10 @@ from builder.target import replacing
 from ...errors import TruthError
 from ...output.geotiff import check_png
 from ...package.open import open_package
-from .. import metrics
-from ..bootstrap import interval
-from ..counts import EDGES, ThresholdCounts
-from ..report_text import figure, interval_text
+from ..measures import metrics
+from ..measures.bootstrap import interval
+from ..measures.counts import EDGES, ThresholdCounts
+from ..reports.report_text import figure, interval_text
 from .search import (
     FAMILIES,
     LEVELS,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import metrics
+from ..measures import metrics
 
 # Values are kept in so many steps. Thresholds lie between two of them: no value equals one.
 LEVELS = 250

@@ -16,9 +16,9 @@ from ...classification.model import Model
 from ...errors import TruthError
 from ...raster.gdal_config import block_cache
 from ...raster.gdal_files import open_raster
-from ..counts import IGNORED
 from ..grids import ClassRaster, Grid, on_grid, stretched
 from ..labels import OUTSIDE, open_truth
+from ..measures.counts import IGNORED
 from .search import LEVELS, Pixels
 
 # Labelled pixels that are looked at, drawn evenly from all.

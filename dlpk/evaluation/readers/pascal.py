@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import TruthError
-from ..counts import IGNORED
 from ..dataset import Dataset, Sample, need, read_classes
+from ..measures.counts import IGNORED
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

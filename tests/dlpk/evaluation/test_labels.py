@@ -10,9 +10,9 @@ import pytest
 from osgeo import gdal, ogr, osr
 
 from dlpk.errors import TruthError
-from dlpk.evaluation.counts import IGNORED
 from dlpk.evaluation.grids import Grid
 from dlpk.evaluation.labels import open_truth
+from dlpk.evaluation.measures.counts import IGNORED
 
 gdal.UseExceptions()
 ogr.UseExceptions()

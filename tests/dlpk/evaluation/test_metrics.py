@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlpk.evaluation import metrics
-from dlpk.evaluation.bootstrap import interval
-from dlpk.evaluation.boundaries import boundary_counts, boundary_f, surface_dice
-from dlpk.evaluation.counts import (
+from dlpk.evaluation.measures import metrics
+from dlpk.evaluation.measures.bootstrap import interval
+from dlpk.evaluation.measures.boundaries import boundary_counts, boundary_f, surface_dice
+from dlpk.evaluation.measures.counts import (
     EDGES,
     IGNORED,
     STEPS,
@@ -17,7 +17,7 @@ from dlpk.evaluation.counts import (
     grouped_confusion,
     steps,
 )
-from dlpk.evaluation.matting import Matte, matting_measures
+from dlpk.evaluation.measures.matting import Matte, matting_measures
 
 # Two rows of six pixels: background 0, classes 1 and 2, one pixel unknown.
 TRUTH = np.array([[0, 0, 1, 1, 2, 2], [0, 1, 1, 2, 2, IGNORED]], np.uint8)

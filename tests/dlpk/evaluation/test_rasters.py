@@ -15,7 +15,7 @@ from dlpk.cli.main import main
 from dlpk.errors import TruthError
 from dlpk.evaluation.grids import Grid
 from dlpk.evaluation.rasters import Options, evaluate_raster
-from dlpk.evaluation.report_text import to_json, to_text
+from dlpk.evaluation.reports.report_text import to_json, to_text
 
 gdal.UseExceptions()
 UTM = (500000.0, 10.0, 0.0, 4000000.0, 0.0, -10.0)

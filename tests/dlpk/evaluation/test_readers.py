@@ -11,8 +11,8 @@ import pytest
 from osgeo import gdal
 
 from dlpk.errors import TruthError
-from dlpk.evaluation.counts import IGNORED
 from dlpk.evaluation.dataset import Dataset
+from dlpk.evaluation.measures.counts import IGNORED
 from dlpk.evaluation.readers import READERS, read_dataset
 from dlpk.evaluation.readers.folders import LAYOUTS
 

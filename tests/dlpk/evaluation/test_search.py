@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from dlpk.evaluation import metrics
 from dlpk.evaluation.calibration.search import (
     FAMILIES,
     LEVELS,
@@ -23,6 +22,7 @@ from dlpk.evaluation.calibration.search import (
     mean_of_classes,
     one_threshold,
 )
+from dlpk.evaluation.measures import metrics
 from model_extension.clipseg.contract.definition import ModelDefinition
 from model_extension.clipseg.inference.decision import class_values
 from model_extension.clipseg.language.plan import make_plan

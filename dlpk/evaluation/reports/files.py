@@ -6,10 +6,10 @@ from pathlib import Path
 
 from builder.target import replacing
 
-from ..errors import OutputError
+from ...errors import OutputError
+from ..result import Evaluation
 from .report_html import to_html
 from .report_text import to_csv, to_json
-from .result import Evaluation
 
 FORMS = {".json": to_json, ".csv": to_csv, ".html": to_html}
 

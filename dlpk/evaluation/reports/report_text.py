@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .result import Evaluation
+from ..result import Evaluation
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .grids import Window
+from ..grids import Window
 
 LARGEST = 256
 

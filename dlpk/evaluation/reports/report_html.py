@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from . import metrics
-from .counts import EDGES, IGNORED
+from ..measures import metrics
+from ..measures.counts import EDGES, IGNORED
+from ..result import BACKGROUND, Evaluation, Example
 from .report_text import figure, interval_text
-from .result import BACKGROUND, Evaluation, Example
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #2a78b8; }

@@ -1,0 +1,1 @@
+"""Counts, and the measures of agreement that follow from them."""
