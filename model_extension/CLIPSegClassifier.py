@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -26,6 +27,8 @@ if TYPE_CHECKING or __package__ == "model_extension":
     from .clipseg.contract.arguments import Arguments
     from .clipseg.contract.definition import ModelDefinition
     from .clipseg.inference.decision import BlockClassifier
+    from .common.place import RasterFrame
+    from .common.tiles import Place
 
 
 class _Modules(MetaPathFinder, Loader):
@@ -116,6 +119,9 @@ class CLIPSegClassifier:
         self.device: int | None = None
         self.arguments: Arguments | None = None
         self._classifier: BlockClassifier | None = None
+        self._frame: RasterFrame | None = None
+        self._pixel: float | None = None
+        self._told = False
 
     def initialize(self, **kwargs: Any) -> None:
         """Take the model (contract, section 3).
@@ -192,6 +198,11 @@ class CLIPSegClassifier:
             table, or one band of probabilities per prompt.
         """
         arguments = self._arguments()
+        info = kwargs.get("raster_info")
+        info = info if isinstance(info, Mapping) else {}
+        self._frame, self._told = clipseg.raster_frame(info), False
+        # Of the whole raster: a length in metres is not to differ from block to block.
+        self._pixel = clipseg.pixel_metres(info) if "cellSize" in info else None
         output = kwargs["output_info"]
         output["statistics"] = ()
         output["histogram"] = ()
@@ -214,7 +225,10 @@ class CLIPSegClassifier:
         Parameters
         ----------
         tlc : (float, float)
-            Top left corner; not used, a block's result does not depend on where it lies.
+            Top left corner in map units. Tiles lie on one grid for the whole raster, so that what
+            is found at a place does not depend on the block. Where neither this nor
+            `updateRasterInfo` tells where the block lies, tiles are laid out for the block alone,
+            which the user is told.
         shape : tuple of int
             Shape of the output, (rows, columns) or (bands, rows, columns).
         props : dict
@@ -239,7 +253,7 @@ class CLIPSegClassifier:
         )
         inside = clipseg.without_padding(valid, shape, arguments.block_padding)
         if inside.any():
-            result = self._classify(pixels, valid, props)
+            result = self._classify(pixels, valid, self._place(tlc, valid.shape), props)
         else:  # nothing to see: as quick as it should be on the empty corners of a mosaic
             bands = len(arguments.plan.names) if arguments.return_probability_raster else 1
             result = np.zeros((bands, *inside.shape), np.float32)
@@ -266,8 +280,24 @@ class CLIPSegClassifier:
                 keyMetadata["bandname"] = names[bandIndex]
         return keyMetadata
 
-    def _classify(self, pixels: np.ndarray, valid: np.ndarray, props: dict[str, Any]) -> np.ndarray:
-        return self._loaded().classify(pixels, valid, clipseg.pixel_metres(props))
+    def _classify(
+        self, pixels: np.ndarray, valid: np.ndarray, place: Place, props: dict[str, Any]
+    ) -> np.ndarray:
+        pixel = clipseg.pixel_metres(props) if self._pixel is None else self._pixel
+        return self._loaded().classify(pixels, valid, place, pixel)
+
+    def _place(self, tlc: Any, shape: tuple[int, ...]) -> Place:
+        """Where a block lies, with its padding."""
+        place = self._frame and self._frame.place(tlc, self._arguments().block_padding)
+        if place is not None:
+            return place
+        if not self._told:
+            self._told = True
+            _warn(
+                "it is not known where blocks lie in the raster: each is looked at for itself, and "
+                "classes may change along the borders of blocks"
+            )
+        return clipseg.Place(0, 0, *shape)
 
     def _loaded(self) -> BlockClassifier:
         # Loading waits for the first block: dialogs never need the weights.

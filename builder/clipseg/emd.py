@@ -123,7 +123,7 @@ def model_definition(
         "DataRange": [0, 255],
         "IsMultispectral": False,
         "SupportsVariableTileSize": True,
-        "Padding": tile_size // 4,
+        "Padding": tile_size // 8,
         "Threshold": threshold,
         "Classes": [
             {"Value": value, "Name": class_name, "Color": list(color)}

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Callable
 
 from ..common.errors import BlockError, CLIPSegError, DeviceError
 from ..common.ground import pixel_metres
+from ..common.place import raster_frame
 from ..common.safetensors import SafetensorsFile
+from ..common.tiles import Place
 from ..common.values import whole as parse_whole
 from .contract.arguments import Arguments, parse_arguments
 from .contract.blocks import read_block, without_padding
@@ -31,6 +33,7 @@ __all__ = [
     "BlockError",
     "CLIPSegError",
     "ModelDefinition",
+    "Place",
     "Plan",
     "attribute_table",
     "check_device",
@@ -43,6 +46,7 @@ __all__ = [
     "parse_prompts",
     "parse_whole",
     "pixel_metres",
+    "raster_frame",
     "read_block",
     "read_definition",
     "without_padding",
@@ -83,7 +87,7 @@ def check_device(device: int) -> None:
         There is no such graphics card, or no torch.
     """
     with _torch_needed():
-        from .inference.segmenter import choose_device
+        from ..common.device import choose_device
     choose_device(device)
 
 
@@ -112,8 +116,9 @@ def load_classifier(
         The device, the weights, a prompt or an example is at fault.
     """
     with _torch_needed():
+        from ..common.device import choose_device
         from .inference.decision import BlockClassifier, calibration_note
-        from .inference.segmenter import Segmenter, choose_device
+        from .inference.segmenter import Segmenter
         from .network.precision import choose_precision
     chosen = choose_device(device)
     dtype = choose_precision(arguments.precision, chosen, definition.precisions)

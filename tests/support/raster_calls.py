@@ -33,21 +33,56 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def update(
+class Raster:
+    """A raster in memory: where it lies, and what of it is valid."""
+
+    cell = 10.0
+    left, top = 500_000.0, 4_000_000.0
+
+    def __init__(self, image: np.ndarray, seen: np.ndarray | None = None) -> None:
+        self.image = image
+        self.rows, self.columns = image.shape[-2:]
+        self.seen = np.ones(image.shape[-2:], bool) if seen is None else seen
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What ``updateRasterInfo`` is told."""
+        right, bottom = self.left + self.columns * self.cell, self.top - self.rows * self.cell
+        extent = (self.left, bottom, right, self.top)
+        return {
+            "nativeExtent": extent,
+            "extent": extent,
+            "cellSize": (self.cell, self.cell),
+            "spatialReference": 32618,
+            "nativeSpatialReference": 32618,
+        }
+
+
+def block(
     instance: Any,
-    pixels: np.ndarray,
-    mask: np.ndarray | None = None,
-    *,
-    kind: str = "u1",
+    raster: Raster,
+    row: int,
+    column: int,
+    rows: int,
+    columns: int,
+    kind: str | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    padding = instance.arguments.padding
-    inner = tuple(side - 2 * padding for side in pixels.shape[-2:])
-    blocks = {"raster_pixels": pixels}
-    if mask is not None:
-        blocks["raster_mask"] = mask
+    """Have a block of a raster classified; it may reach beyond the raster's end."""
+    bands = instance.updateRasterInfo(raster_info=raster.info, output_info={})["output_info"]
+    padding = instance.arguments.block_padding
+    sides = ((padding + row, rows + padding), (padding + column, columns + padding))
+    more = tuple((padding, rows + columns + padding) for _ in sides)
+    here = tuple(slice(first - padding, first + pixels) for first, pixels in sides)
+    pixels = np.pad(raster.image, ((0, 0), *more))[(slice(None), *here)]
+    mask = np.pad(raster.seen, more)[here]
+    kind = kind or bands["pixelType"]
     answer = instance.updatePixels(
-        (10.0, 20.0), shape or (1, *inner), {"pixelType": kind}, **blocks
+        (raster.left + column * raster.cell, raster.top - row * raster.cell),
+        shape or (bands["bandCount"], rows, columns),
+        {"pixelType": kind, "cellSize": (raster.cell, raster.cell)},
+        raster_pixels=pixels,
+        raster_mask=np.repeat(mask[None], len(pixels), 0).astype(np.uint8),
     )
     assert set(answer) == {"output_pixels", "output_mask"}
     assert answer["output_mask"].dtype == np.uint8
@@ -56,38 +91,78 @@ def update(
     return answer["output_pixels"], answer["output_mask"]
 
 
-def expected(instance: Any, pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Probabilities of a block, tile by tile with the network itself, blended pixel by pixel."""
+def update(
+    instance: Any,
+    pixels: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    kind: str = "u1",
+    shape: tuple[int, ...] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Have a whole raster classified in one block, with any pixels and any mask."""
+    instance.updateRasterInfo(raster_info=Raster(pixels).info, output_info={})
+    more = (instance.arguments.block_padding,) * 2
+    blocks = {"raster_pixels": _padded(pixels, more)}
+    if mask is not None:
+        blocks["raster_mask"] = _padded(mask, more)
+    answer = instance.updatePixels(
+        (Raster.left, Raster.top), shape or (1, *pixels.shape[-2:]), {"pixelType": kind}, **blocks
+    )
+    return answer["output_pixels"], answer["output_mask"]
+
+
+def _padded(array: np.ndarray, more: tuple[int, int]) -> np.ndarray:
+    width = [(0, 0)] * (array.ndim - 2) + [more, more]
+    padded = np.pad(np.ma.getdata(array), width)
+    if isinstance(array, np.ma.MaskedArray):
+        return np.ma.array(padded, mask=np.pad(np.ma.getmaskarray(array), width))
+    padded = np.asfortranarray(padded) if array.flags.f_contiguous else padded
+    padded.flags.writeable = array.flags.writeable
+    return padded
+
+
+def expected(instance: Any, image: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Probabilities of a raster, tile by tile with the network itself, pixel by pixel blended.
+
+    Written apart from the code it checks, for one scale and for rasters without moved tiles.
+    """
     arguments, loaded = instance.arguments, instance._loaded().segmenter
-    size, padding = arguments.tile_size, arguments.padding
-    step = size - 2 * padding
-    rows, columns = (side - 2 * padding for side in seen.shape)
+    embeddings = loaded.embedder.texts(arguments.prompts)
+    patch = loaded.definition.network.patch
     mean = np.array([0.485, 0.456, 0.406]).reshape(3, 1, 1)
     std = np.array([0.229, 0.224, 0.225]).reshape(3, 1, 1)
-    image = np.where(seen, (pixels / 255 - mean) / std, 0)
-    embeddings = loaded.embedder.texts(arguments.prompts)
-    height, width = (-(-side // step) * step + 2 * padding for side in (rows, columns))
-    total = np.zeros((len(arguments.prompts), height, width))
-    weight = np.zeros((height, width))
-    risen = np.sin(np.pi / 2 * (np.arange(-step, size) + 0.5) / max(1, 2 * padding)) ** 2
-    risen[:step] = 0
-    risen[step + 2 * padding :] = 1
-    ramp = risen[step:] - risen[:size]  # its own ramp, less that of the next tile
-    for row in range(0, rows, step):
-        for column in range(0, columns, step):
-            tile = np.zeros((3, size, size), np.float32)
-            part = image[:, row : row + size, column : column + size]
-            tile[:, : part.shape[1], : part.shape[2]] = part
-            if not seen[row : row + size, column : column + size].any():
+    normal = (image / 255 - mean) / std
+
+    def places(pixels: int) -> tuple[int, list[int]]:
+        if pixels <= arguments.tile_size:
+            return -(-pixels // patch) * patch, [0]
+        step = arguments.tile_size - 2 * arguments.padding
+        tiles = 1 + int(np.ceil((pixels - arguments.tile_size) / step))
+        last = pixels - arguments.tile_size
+        return arguments.tile_size, [int(n * last / (tiles - 1) + 0.5) for n in range(tiles)]
+
+    (height, down), (width, across) = places(seen.shape[0]), places(seen.shape[1])
+    total, weight = np.zeros((len(embeddings), *seen.shape)), np.zeros(seen.shape)
+    for row in down:
+        for column in across:
+            here = np.s_[row : row + height, column : column + width]
+            part, valid = normal[(slice(None), *here)], seen[here]
+            if not valid.any():
                 continue
+            tile = np.tile(part[:, valid].mean(axis=1)[:, None, None], (1, height, width))
+            tile[:, : part.shape[1], : part.shape[2]][:, valid] = part[:, valid]
             with torch.no_grad():
-                logits = loaded.network(torch.from_numpy(tile)[None], embeddings)[0].numpy()
-            place = (slice(row, row + size), slice(column, column + size))
-            total[:, place[0], place[1]] += ramp[:, None] * ramp / (1 + np.exp(-logits))
-            weight[place] += ramp[:, None] * ramp
-    result = (total / np.maximum(weight, 1e-30)).astype(np.float32)
-    result = result[:, padding : padding + rows, padding : padding + columns]
-    return result
+                logits = loaded.network(torch.from_numpy(tile.astype(np.float32))[None], embeddings)
+            hann = [
+                np.sin(np.pi * np.clip((np.arange(side) + 0.5) / side, 0.001, 0.999)) ** 2
+                for side in (height, width)
+            ]
+            share = (hann[0][:, None] * hann[1])[: part.shape[1], : part.shape[2]]
+            total[(slice(None), *here)] += (
+                share * logits[0].sigmoid().numpy()[:, : part.shape[1], : part.shape[2]]
+            )
+            weight[here] += share
+    return (total / np.maximum(weight, 1e-30)).astype(np.float32)
 
 
 def same(one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...]) -> bool:

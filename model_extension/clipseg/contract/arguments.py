@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...common.errors import ArgumentError
+from ...common.tiles import reach
 from ...common.values import boolean, number, whole
 from ..language.growth import GROWTH, check_growth
 from ..language.plan import Plan, make_plan
@@ -22,11 +23,14 @@ from .parameters import PRECISIONS
 # More tiles than this in one batch take more memory than any card has.
 LARGEST_BATCH = 1024
 LARGEST_TILE = 4096
-# Blocks hold more tiles than a batch: results are blended inside a block, not across its border.
-TILES_PER_SIDE = 4
-# Probabilities of a block at most, so that large tiles and many prompts do not take much memory: a
-# block of one prompt has up to 8000 pixels a side.
+# Side of a block in pixels: the larger, the fewer tiles reach into several blocks.
+BLOCK_SIDE = 2048
+# Blocks of many prompts are smaller, so that their probabilities do not take much memory.
 BLOCK_VALUES = 64_000_000
+BLOCK_STEP = 256
+# More than this reduces a raster to little, or makes much of it.
+SCALES = (0.125, 4.0)
+MOST_SCALES = 4
 SYMMETRIES = tuple(range(8))
 MIRRORED = (0, 4)
 
@@ -50,7 +54,7 @@ class Arguments:
     templates : tuple of str
         Sentences with {} that texts are put into.
     padding : int
-        Pixels at the border of tiles over which neighbouring tiles are blended.
+        Half of what neighbouring tiles overlap by at least, in pixels.
     batch_size : int
         Tiles per call of the network, a perfect square.
     tile_size : int
@@ -59,6 +63,8 @@ class Arguments:
         False: every pixel gets the likeliest prompt, however unlikely.
     return_probability_raster : bool
         True: one band of probabilities per class, no classes.
+    scales : tuple of float
+        Pixels of the network per pixel of the raster; results of several are averaged.
     views : tuple of int
         Symmetries of the square in which tiles are looked at.
     precision : str
@@ -78,6 +84,7 @@ class Arguments:
     tile_size: int
     predict_background: bool
     return_probability_raster: bool
+    scales: tuple[float, ...]
     views: tuple[int, ...]
     precision: str
     compile_network: bool
@@ -104,26 +111,20 @@ class Arguments:
         return self.plan.margin(GROWTH)
 
     @property
-    def block_padding(self) -> int:
-        """Pixels that ArcGIS is asked for on each side of a block."""
-        return self.padding + self.margin
+    def reach(self) -> int:
+        """Pixels around a place that decide what is found there."""
+        return reach(self.tile_size, self.scales)
 
     @property
-    def tiles_per_side(self) -> int:
-        """Tiles along each side of a block and its margin."""
-        step = self.tile_size - 2 * self.padding
-        most = math.isqrt(BLOCK_VALUES // len(self.plan.concepts)) // step
-        wanted = max(TILES_PER_SIDE, math.isqrt(self.batch_size)) if self.batch_size > 1 else 1
-        if self.margin:
-            # The margin is computed for each block anew: the larger the blocks, the less of it.
-            wanted = 2 * wanted + math.ceil(2 * self.margin / step)
-        return max(1 + 2 * self.margin // step, min(most, wanted))
+    def block_padding(self) -> int:
+        """Pixels that ArcGIS is asked for on each side of a block."""
+        return self.reach + self.margin
 
     @property
     def block_size(self) -> int:
         """Side in pixels of the block asked for per call, without padding (contract, section 6)."""
-        # With the margin around it, it is made of whole tiles.
-        return (self.tile_size - 2 * self.padding) * self.tiles_per_side - 2 * self.margin
+        most = math.isqrt(BLOCK_VALUES // len(self.plan.concepts)) - 2 * self.margin
+        return max(BLOCK_STEP, min(BLOCK_SIDE, most // BLOCK_STEP * BLOCK_STEP))
 
 
 def parse_arguments(scalars: Mapping[str, Any], definition: ModelDefinition) -> Arguments:
@@ -182,6 +183,7 @@ def parse_arguments(scalars: Mapping[str, Any], definition: ModelDefinition) -> 
         return_probability_raster=boolean(
             "return_probability_raster", given.get("return_probability_raster", False)
         ),
+        scales=_scales(str(given.get("scales", definition.scales))),
         views=symmetries if augmented else (0,),
         precision=_choice("precision", given.get("precision", "auto"), PRECISIONS),
         compile_network=boolean("compile_network", given.get("compile_network", False)),
@@ -201,7 +203,7 @@ def _tile_size(given: Mapping[str, Any], definition: ModelDefinition) -> int:
 
 
 def _padding(given: Mapping[str, Any], definition: ModelDefinition, tile_size: int) -> int:
-    usual = definition.padding if tile_size == definition.tile_size else tile_size // 4
+    usual = definition.padding if tile_size == definition.tile_size else tile_size // 8
     padding = whole("padding", given.get("padding", usual))
     if not padding >= 0 or 2 * padding >= tile_size:
         raise ArgumentError(
@@ -209,6 +211,16 @@ def _padding(given: Mapping[str, Any], definition: ModelDefinition, tile_size: i
             f"of the tile size {tile_size}"
         )
     return padding
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    scales = tuple(dict.fromkeys(number("scales", part) for part in text.split(",")))
+    if len(scales) > MOST_SCALES or not all(SCALES[0] <= scale <= SCALES[1] for scale in scales):
+        raise ArgumentError(
+            f"scales is {text!r}; it must be up to {MOST_SCALES} numbers from {SCALES[0]:g} to "
+            f"{SCALES[1]:g}, separated by commas, for example 1,0.5"
+        )
+    return scales
 
 
 def _share(name: str, value: Any) -> float:

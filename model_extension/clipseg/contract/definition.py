@@ -39,7 +39,7 @@ class ModelDefinition:
         Sizes of the network.
     mean, std : tuple of float
         Normalisation per band, for pixels scaled to 0 to 1.
-    tile_size, padding, batch_size, threshold, prompt
+    tile_size, padding, batch_size, scales, threshold, prompt
         Defaults of the arguments with these names (`prompt`: ``text_prompt``).
     variable_tile_size : bool
         Whether the user may choose the tile size.
@@ -67,6 +67,7 @@ class ModelDefinition:
     tile_size: int
     padding: int
     batch_size: int
+    scales: str
     threshold: float
     prompt: str
     variable_tile_size: bool
@@ -159,8 +160,9 @@ def _definition(emd: Mapping[str, Any], own: Mapping[str, Any], folder: str) -> 
         mean=_three("Mean", own.get("Mean", IMAGENET_MEAN)),
         std=_three("Std", own.get("Std", IMAGENET_STD), above=0.0),
         tile_size=tile_size,
-        padding=int(emd.get("Padding", tile_size // 4)),
+        padding=int(emd.get("Padding", tile_size // 8)),
         batch_size=int(own.get("BatchSize", 4)),
+        scales=str(own.get("Scales", "1")),
         threshold=float(emd.get("Threshold", 0.3)),
         prompt=str(own.get("Prompt", "")),
         variable_tile_size=emd.get("SupportsVariableTileSize") is True,

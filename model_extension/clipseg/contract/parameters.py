@@ -181,9 +181,18 @@ def _tiles(definition: ModelDefinition) -> list[dict[str, Any]]:
             "Padding",
             "numeric",
             definition.padding,
-            "Pixels at the border of tiles over which predictions of neighbouring tiles are "
-            "blended; less than half of the tile size. More is smoother and slower. For example: "
+            "Half of what neighbouring tiles overlap by, in pixels; less than half of the tile "
+            "size. Their predictions are blended: more is smoother and slower. For example: "
             f"{definition.padding}",
+        ),
+        _parameter(
+            "scales",
+            "Scales",
+            "string",
+            definition.scales,
+            "Scales that the raster is looked at in; the predictions are averaged. 1 is the "
+            "raster's own, 0.5 sees four times as much around at half the detail. For example: "
+            "1,0.5",
         ),
         _parameter(
             "batch_size",

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...common.tiles import Place
 from ..contract.arguments import Arguments
 from ..contract.definition import ModelDefinition
 from ..language.growth import check_growth
@@ -28,7 +29,9 @@ class BlockClassifier:
         self.segmenter = segmenter
         self.arguments = arguments
 
-    def classify(self, pixels: np.ndarray, valid: np.ndarray, pixel: float) -> np.ndarray:
+    def classify(
+        self, pixels: np.ndarray, valid: np.ndarray, place: Place, pixel: float
+    ) -> np.ndarray:
         """Classify a block.
 
         Parameters
@@ -37,6 +40,8 @@ class BlockClassifier:
             Shape (3, rows, columns), 0 to 255, with the block's padding on each side.
         valid : ndarray
             bool, shape (rows, columns).
+        place : Place
+            Where they lie in the raster.
         pixel : float
             Side of a pixel on the ground in metres.
 
@@ -50,9 +55,12 @@ class BlockClassifier:
         probabilities = self.segmenter.probabilities(
             pixels,
             valid,
+            place,
+            padding=arguments.reach,
             tile_size=arguments.tile_size,
-            padding=arguments.padding,
+            overlap=2 * arguments.padding,
             batch_size=arguments.batch_size,
+            scales=arguments.scales,
             views=arguments.views,
         )
         decide = class_probabilities if arguments.return_probability_raster else class_values

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from typing import Any, Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...common.errors import DeviceError, MemoryShortage
+from ...common.blend import Blend
+from ...common.device import memory_needed
 from ...common.safetensors import SafetensorsFile
-from ...common.tiles import Tile, padded_side, tile_grid, window
+from ...common.tiles import Place, grids
 from ..contract.definition import ModelDefinition
 from ..language.plan import Concept
 from ..language.recipes import BEST
 from ..network.compiling import Compiled, filled_up
 from ..network.network import CLIPSeg
 from ..network.weights import load_network
+from .block_tiles import Block, Tiles
 from .embedding import Embedder
+from .encoded import EncodedTiles
 from .presence import Gate
 
 
@@ -58,7 +60,7 @@ class Segmenter:
         self.exact = exact
         self.compiled = compiled
         advice = "choose a device with more memory, the processor for example (-1)"
-        with SafetensorsFile(definition.weights) as file, _memory("the network", advice):
+        with SafetensorsFile(definition.weights) as file, memory_needed("the network", advice):
             self.network: CLIPSeg = load_network(
                 file,
                 definition.network,
@@ -86,6 +88,7 @@ class Segmenter:
             std.to(device, self._outer),
             warn,
         )
+        self._tiles = EncodedTiles()
         self._embeddings: Tensor | None = None
         self._gate: Gate | None = None
 
@@ -131,10 +134,13 @@ class Segmenter:
         self,
         pixels: np.ndarray,
         valid: np.ndarray,
+        place: Place,
         *,
-        tile_size: int,
         padding: int,
+        tile_size: int,
+        overlap: int,
         batch_size: int,
+        scales: Sequence[float] = (1.0,),
         views: Sequence[int] = (0,),
     ) -> Tensor:
         """Probability of every concept for every pixel of a block.
@@ -145,8 +151,12 @@ class Segmenter:
             Shape (3, rows + 2·padding, columns + 2·padding), 0 to 255, uint8 or any other type.
         valid : ndarray
             Shape of one band of `pixels`; False where there is nothing to see.
-        tile_size, padding, batch_size : int
-            See `clipseg.contract.arguments.Arguments`.
+        place : Place
+            Where `pixels` lie in the raster, whose tiles are those of `common.tiles.grids`.
+        padding : int
+            At least `common.tiles.reach`, where the raster goes on beyond the block.
+        tile_size, overlap, batch_size, scales
+            See `clipseg.contract.arguments.Arguments`; the overlap is twice the padding of tiles.
         views : sequence of int
             Symmetries of the square (0 to 7) that tiles are looked at in; the results are
             averaged.
@@ -154,70 +164,71 @@ class Segmenter:
         Returns
         -------
         Tensor
-            On the device, shape (concepts, rows, columns), 0 to 1.
+            On the device, shape (concepts, rows, columns), 0 to 1; 0 where nothing is valid.
 
         Raises
         ------
         MemoryShortage
             The device's memory does not hold `batch_size` tiles.
         """
-        embeddings = self._embeddings
-        if embeddings is None:
+        if self._embeddings is None:
             raise RuntimeError("look_for was not called before this method")
+        concepts = len(self._embeddings)
+        block = Block.cut(pixels, valid, place, padding)
         rows, columns = pixels.shape[1] - 2 * padding, pixels.shape[2] - 2 * padding
-        height = padded_side(rows, tile_size, padding)
-        width = padded_side(columns, tile_size, padding)
-        tiles = [
-            tile
-            for tile in tile_grid(rows, columns, tile_size, padding)
-            # What lies between the borders of a tile is there for it alone. Where that is empty,
-            # beyond the edge of a raster for example, its neighbours do without its borders.
-            if _middle(valid, tile, tile_size, padding).any()
-        ]
-        what = f"{batch_size} tiles of {tile_size} pixels and {len(embeddings)} prompts"
-        with _memory(what, "try a smaller batch size, a smaller tile size or fewer prompts"):
-            image = self._to_device(pixels, height, width)
-            seen = self._to_device(valid[None], height, width)
-            blend = _Blend(len(embeddings), height, width, tile_size, padding, seen, self._outer)
-            for start in range(0, len(tiles), batch_size):
-                group = tiles[start : start + batch_size]
-                # What is compiled is compiled for one size of batch.
-                least = batch_size if self.compiled else 1
-                masks = self._masks(image, seen, group, tile_size, embeddings, views, least)
-                blend.add(group, masks[: len(group)])
-            return blend.result()[:, padding : padding + rows, padding : padding + columns]
+        what = f"{batch_size} tiles of {tile_size} pixels and {concepts} prompts"
+        with memory_needed(what, "try a smaller batch size, a smaller tile size or fewer prompts"):
+            result = torch.zeros((concepts, rows, columns), dtype=self._outer, device=self.device)
+            if not block.empty:
+                image, seen = self._to_device(block.pixels), self._to_device(block.valid)
+                patch = self.definition.network.patch
+                total = times = None
+                for grid in grids(place, tile_size, patch, overlap, scales):
+                    tiles = Tiles(block, grid, image, seen, self._scale, self._shift)
+                    found, covered = self._blended(tiles, batch_size, views)
+                    total = found if total is None else total.add_(found)
+                    times = covered.to(found.dtype) if times is None else times.add_(covered)
+                assert total is not None and times is not None
+                inner = (slice(None), *block.inner)
+                result[inner] = total.div_(times.clamp_(min=1.0))
+            return result
+
+    def _blended(
+        self, tiles: Tiles, batch_size: int, views: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Probabilities of one grid over a block, and where there are any."""
+        assert self._embeddings is not None
+        blend = Blend(
+            tiles.grid, tiles.block.rows, tiles.block.columns, len(self._embeddings), self._scale
+        )
+        # On the processor batches bring nothing, and single tiles give the same bits in any
+        # company.
+        at_once = batch_size if self.compiled or self.device.type != "cpu" else 1
+        starts = tiles.starts()
+        for first in range(0, len(starts), at_once):
+            group = starts[first : first + at_once]
+            blend.add(group, self._masks(tiles, group, batch_size, views))
+        return blend.result()
 
     def _masks(
-        self,
-        image: Tensor,
-        seen: Tensor,
-        group: Sequence[Tile],
-        size: int,
-        embeddings: Tensor,
-        views: Sequence[int],
-        least: int,
+        self, tiles: Tiles, group: Sequence[tuple[int, int]], batch_size: int, views: Sequence[int]
     ) -> Tensor:
-        """Probabilities of some tiles, shape (tiles, concepts, size, size), at least so many."""
-
-        def cut(source: Tensor) -> Tensor:
-            return torch.stack(
-                [source[:, t.row : t.row + size, t.column : t.column + size] for t in group]
-            ).to(self._outer)
-
-        # Pixels without data take the mean colour, which is 0 after normalisation.
-        batch = cut(image).mul_(self._scale).add_(self._shift).mul_(cut(seen))
-        batch = filled_up(batch, least)
-        grid = (size // self.definition.network.patch,) * 2
+        """Probabilities of some tiles, shape (at least tiles, concepts, rows, columns)."""
+        assert self._embeddings is not None
+        # What is compiled is compiled for one size of batch.
+        least = batch_size if self.compiled else 1
         encode: Callable[..., Any] = self.network.encode
         decode: Callable[..., Any] = self.network.decode
         if self.compiled:
             encode, decode = self._compiled_encode, self._compiled_decode
+        patch = self.definition.network.patch
         total: Tensor | None = None
         present: Tensor | None = None
         with torch.no_grad():
             for view in views:
-                activations = encode(turned(batch, view))
-                logits = decode(activations, embeddings, grid)
+                activations = self._encoded(tiles, group, view, encode, least)
+                size = (tiles.grid.rows.size // patch, tiles.grid.columns.size // patch)
+                logits = decode(activations, self._embeddings, size[::-1] if view % 2 else size)
                 found = turned_back(logits.to(self._outer).sigmoid(), view)
                 total = found if total is None else total + found
                 if self._gate is not None and present is None:
@@ -225,6 +236,35 @@ class Segmenter:
         assert total is not None
         result = total / len(views) if len(views) > 1 else total
         return result if present is None else result * present[:, :, None, None]
+
+    def _encoded(
+        self,
+        tiles: Tiles,
+        group: Sequence[tuple[int, int]],
+        view: int,
+        encode: Callable[..., Any],
+        least: int,
+    ) -> list[Tensor]:
+        """Activations of some tiles, from memory where a block before has seen them."""
+        keys: list[Hashable] = [
+            (view, tiles.content(start)) if tiles.reaches_out(start) else None for start in group
+        ]
+        known: dict[Hashable, Any] = {key: self._tiles.get(key) for key in keys if key is not None}
+        missing = [start for start, key in zip(group, keys) if known.get(key) is None]
+        fresh: list[list[Tensor]] = []
+        if missing:
+            batch = turned(torch.stack([tiles.image(start) for start in missing]), view)
+            encoded = encode(filled_up(batch, least))
+            if len(missing) == len(group) and not known:
+                return list(encoded)
+            # Copies: a part of a batch would keep all of it in memory.
+            fresh = [[layer[i : i + 1].clone() for layer in encoded] for i in range(len(missing))]
+        parts = [known.get(key) or fresh.pop(0) for key in keys]
+        for key, part in zip(keys, parts):
+            if key is not None:
+                self._tiles.keep(key, part)
+        layers = [torch.cat(parts) for parts in zip(*parts)]
+        return [filled_up(layer, least) for layer in layers]
 
     def _finish(self, deepest: Tensor) -> Tensor:
         """Embed images of which the last activation that the decoder reads is there already."""
@@ -235,51 +275,10 @@ class Segmenter:
         embeddings: Tensor = vision.projection(vision.norm_out(x[:, 0]))
         return embeddings
 
-    def _to_device(self, block: np.ndarray, height: int, width: int) -> Tensor:
-        """Copy a block to the device, with zeros at its end so that whole tiles fit."""
+    def _to_device(self, block: np.ndarray) -> Tensor:
         # uint8 crosses as it is; what torch may have no type for becomes float.
         kind = block.dtype if block.dtype in (np.uint8, np.bool_) else np.dtype(np.float32)
-        grown = np.zeros((len(block), height, width), kind)
-        grown[:, : block.shape[1], : block.shape[2]] = block
-        return torch.from_numpy(grown).to(self.device)
-
-
-class _Blend:
-    """Adds up overlapping tiles with weights that fade towards their edges."""
-
-    def __init__(
-        self,
-        concepts: int,
-        height: int,
-        width: int,
-        size: int,
-        padding: int,
-        like: Tensor,
-        dtype: torch.dtype,
-    ) -> None:
-        self._size = size
-        side = torch.tensor(window(size, padding), dtype=dtype, device=like.device)
-        self._window = side[:, None] * side[None, :]
-        self._sum = torch.zeros((concepts, height, width), dtype=dtype, device=like.device)
-        self._weight = torch.zeros((height, width), dtype=dtype, device=like.device)
-
-    def add(self, tiles: Sequence[Tile], masks: Tensor) -> None:
-        """Add the probabilities of tiles, shape (tiles, concepts, size, size); uses them up."""
-        for tile, mask in zip(tiles, masks.mul_(self._window)):
-            rows = slice(tile.row, tile.row + self._size)
-            columns = slice(tile.column, tile.column + self._size)
-            self._sum[:, rows, columns] += mask
-            self._weight[rows, columns] += self._window
-
-    def result(self) -> Tensor:
-        """The blended probabilities, 0 where no tile lies; to be asked for once."""
-        return self._sum.div_(self._weight.clamp_(min=torch.finfo(self._sum.dtype).tiny))
-
-
-def _middle(valid: np.ndarray, tile: Tile, size: int, padding: int) -> np.ndarray:
-    """The part of a block that a tile covers without its borders."""
-    first, last = padding, size - padding
-    return valid[tile.row + first : tile.row + last, tile.column + first : tile.column + last]
+        return torch.from_numpy(np.ascontiguousarray(block, kind)).to(self.device)
 
 
 def turned(images: Tensor, view: int) -> Tensor:
@@ -294,48 +293,3 @@ def turned_back(images: Tensor, view: int) -> Tensor:
     if view % 4:
         images = torch.rot90(images, -(view % 4), (-2, -1))
     return images.flip(-1) if view >= 4 else images
-
-
-@contextmanager
-def _memory(what: str, advice: str) -> Iterator[None]:
-    """Turn torch's words for a lack of memory into advice."""
-    try:
-        yield
-    except RuntimeError as error:
-        text = str(error).lower()
-        if "out of memory" not in text and "allocate memory" not in text:
-            raise
-        raise MemoryShortage(f"Ran out of memory for {what}: {advice}") from error
-
-
-def choose_device(number: int) -> torch.device:
-    """The device that ArcGIS means (contract, section 3).
-
-    Parameters
-    ----------
-    number : int
-        -2: the graphics card with the most free memory, the processor when there is none. 0 and
-        up: that graphics card. Any other negative number: the processor.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    DeviceError
-        There is no such card.
-    """
-    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if number >= cards and number >= 0:
-        raise DeviceError(
-            f"graphics card {number} was asked for and torch {torch.__version__} sees {cards}: "
-            "choose another, or the processor (-1)"
-        )
-    if number >= 0:
-        return torch.device("cuda", number)
-    if number != -2 or cards == 0:
-        return torch.device("cpu")
-    if hasattr(torch.cuda, "mem_get_info"):
-        return torch.device("cuda", max(range(cards), key=lambda c: torch.cuda.mem_get_info(c)[0]))
-    return torch.device("cuda", 0)

@@ -37,7 +37,6 @@ def test_defaults_stand_in_for_what_is_missing() -> None:
     assert arguments.views == (0,)
     assert arguments.precision == "auto"
     assert (arguments.presence_threshold, arguments.margin) == (0.0, 0)
-    assert arguments.block_size == 4 * 32
 
 
 def test_everything_as_text() -> None:
@@ -58,8 +57,6 @@ def test_everything_as_text() -> None:
     assert (arguments.padding, arguments.batch_size, arguments.tile_size) == (8, 9, 48)
     assert not arguments.predict_background
     assert arguments.return_probability_raster
-    assert arguments.tiles_per_side == 4
-    assert arguments.block_size == 4 * 32
 
 
 def test_native_types() -> None:
@@ -102,9 +99,8 @@ def test_the_highest_possible_square_is_used(batch: str, used: int) -> None:
 
 def test_padding_follows_another_tile_size() -> None:
     assert parsed().padding == 16
-    assert parsed(tile_size="128").padding == 32
+    assert parsed(tile_size="128").padding == 16
     assert parsed(tile_size="128", padding="0").padding == 0
-    assert parsed(tile_size="64", padding="31").block_size == 2 * 4
 
 
 @pytest.mark.parametrize(
@@ -138,13 +134,6 @@ def test_padding_follows_another_tile_size() -> None:
 def test_wrong_values_name_the_argument(name: str, value: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         parsed(**{name: value})
-
-
-def test_blocks_beyond_any_memory() -> None:
-    # Blocks shrink before they take too much memory, in pixels and in prompts.
-    assert parsed(tile_size="4096", batch_size="1024", padding="0").block_size == 4096
-    many = parsed(text_prompt=",".join(map(str, range(200))), tile_size="512", padding="0")
-    assert many.block_size == 512
 
 
 @pytest.mark.parametrize("word", ["True", "true", " TRUE ", "1", "yes", "on", True, 1])
@@ -201,6 +190,7 @@ def test_what_the_tool_shows() -> None:
         "predict_background",
         "return_probability_raster",
         "padding",
+        "scales",
         "batch_size",
         "test_time_augmentation",
         "precision",

@@ -34,7 +34,8 @@ def test_defaults() -> None:
     for key in ("Mean", "Std", "Prompt", "Vocabulary"):
         content["CLIPSeg"].pop(key, None)
     definition = read_definition(json.dumps(content), "")
-    assert definition.padding == 16  # a quarter of the tile
+    assert definition.padding == 8  # an eighth of the tile
+    assert definition.scales == "1"
     assert definition.threshold == 0.3
     assert definition.extract_bands == (0, 1, 2)
     assert definition.data_range == (0, 255)

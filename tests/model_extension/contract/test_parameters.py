@@ -224,16 +224,16 @@ def test_wrong_values(package: ModelDefinition, name: str, value: str, words: st
 @pytest.mark.parametrize(
     ("scalars", "block", "around"),
     [
-        ({}, 4 * 16, 8),
-        ({"padding": "0"}, 4 * 32, 0),
-        ({"batch_size": "64"}, 8 * 16, 8),
-        # Sixteen tiles a side less the margin, which is made of whole tiles with the block.
-        ({"text_prompt": "a{+1m}"}, 16 * 16 - 2 * 64, 8 + 64),
-        ({"background_prompt": "a{-1px}"}, 9 * 16 - 2, 8 + 1),
-        ({"text_prompt": "a{+1m}", "batch_size": "1"}, 10 * 16 - 2 * 64, 8 + 64),
-        ({"tile_size": "4096", "padding": "0"}, 4096, 0),
-        ({"tile_size": "2048", "padding": "0"}, 3 * 2048, 0),
-        ({"tile_size": "4096", "padding": "2047"}, 4 * 2, 2047),
+        ({}, 2048, 32 + 8 + 2),
+        ({"padding": "0", "batch_size": "64"}, 2048, 42),  # neither has a say in it
+        ({"scales": "1,0.5"}, 2048, 84),
+        ({"scales": "2"}, 2048, 42),
+        ({"text_prompt": "a{+1m}"}, 2048, 42 + 64),
+        ({"background_prompt": "a{-1px}"}, 2048, 42 + 1),
+        ({"tile_size": "4096"}, 2048, 4096 + 1024 + 2),
+        ({"text_prompt": ",".join(map(str, range(200)))}, 512, 42),
+        # What counts is what is computed, not how many classes are made of it.
+        ({"text_prompt": ",".join(f"{n} = a OR b" for n in range(200))}, 2048, 42),
     ],
 )
 def test_blocks(package: ModelDefinition, scalars: dict[str, str], block: int, around: int) -> None:
@@ -241,13 +241,18 @@ def test_blocks(package: ModelDefinition, scalars: dict[str, str], block: int, a
     assert (arguments.block_size, arguments.block_padding) == (block, around)
 
 
-def test_many_prompts_make_smaller_blocks(package: ModelDefinition) -> None:
-    most = ",".join(map(str, range(200)))
-    options = {"tile_size": "256", "padding": "0"}
-    assert parse_arguments({"text_prompt": most, **options}, package).block_size == 2 * 256
-    # What counts is what is computed, not how many classes are made of it.
-    same = ",".join(f"{number} = a OR b" for number in range(200))
-    assert parse_arguments({"text_prompt": same, **options}, package).block_size == 4 * 256
+@pytest.mark.parametrize(
+    ("text", "scales"),
+    [("1", (1.0,)), ("1,0.5", (1.0, 0.5)), ("2, 1 ,0.5,1", (2.0, 1.0, 0.5))],
+)
+def test_scales(package: ModelDefinition, text: str, scales: tuple[float, ...]) -> None:
+    assert parse_arguments({"scales": text}, package).scales == scales
+
+
+@pytest.mark.parametrize("text", ["0", "1,,2", "half", "1;2", "0.1", "5", "1,2,3,4,0.5", "nan"])
+def test_wrong_scales(package: ModelDefinition, text: str) -> None:
+    with pytest.raises(ArgumentError, match="scales is"):
+        parse_arguments({"scales": text}, package)
 
 
 # --- quick dialogs -----------------------------------------------------------------------------

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.support.raster_calls import PADDING, SCALARS, expected, function, noise, same, update
+from tests.support.raster_calls import (
+    SCALARS,
+    Raster,
+    block,
+    expected,
+    function,
+    noise,
+    same,
+    update,
+)
 from tests.support.tiny_clipseg import settings, write_folder, write_package
 
 
@@ -40,7 +49,7 @@ def bands(emd: Path) -> Any:
 
 
 def test_classes_are_numbered_in_the_order_of_the_prompts(classes: Any, bands: Any) -> None:
-    block = noise(3, 64, 80)
+    block = noise(3, 48, 64)
     probabilities, mask = update(bands, block, kind="f4", shape=(3, 48, 64))
     assert probabilities.shape == (3, 48, 64)
     assert mask.all()
@@ -55,22 +64,24 @@ def test_classes_are_numbered_in_the_order_of_the_prompts(classes: Any, bands: A
 @hypothesis_settings(max_examples=12, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 99))
 def test_blocks_of_any_size(bands: Any, rows: int, columns: int, seed: int) -> None:
-    block = noise(3, rows + 2 * PADDING, columns + 2 * PADDING, seed=seed)
-    seen = noise(*block.shape[1:], seed=seed + 1) > 60
+    block = noise(3, rows, columns, seed=seed)
+    seen = noise(rows, columns, seed=seed + 1) > 60
+    seen[0], seen[-1], seen[:, 0], seen[:, -1] = True, True, True, True
+    for side in range(0, 70):  # no tile has an empty border, so that none is moved
+        seen[side : side + 1, side::7] = True
     output, mask = update(
         bands, block, np.repeat(seen[None], 3, 0), kind="f4", shape=(3, rows, columns)
     )
-    inside = seen[PADDING:-PADDING, PADDING:-PADDING]
-    assert (mask == inside).all()
-    wanted = np.where(inside, expected(bands, block, seen), -1)
+    assert (mask == seen).all()
+    wanted = np.where(seen, expected(bands, block, seen), -1)
     assert np.abs(output - wanted).max() <= 1e-5
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "u4", "i2", "i4", "f4", "f8"])
 @pytest.mark.parametrize("three", [True, False])
 def test_type_and_shape_are_those_asked_for(classes: Any, kind: str, three: bool) -> None:
-    block, mask = noise(3, 40, 56), np.ones((3, 40, 56), np.uint8)
-    mask[:, 20, 20] = 0
+    block, mask = noise(3, 24, 40), np.ones((3, 24, 40), np.uint8)
+    mask[:, 12, 12] = 0
     shape = (1, 24, 40) if three else (24, 40)
     output, seen = update(classes, block, mask, kind=kind, shape=shape)
     assert output.shape == shape
@@ -108,12 +119,11 @@ def test_input_of_any_type_and_form(classes: Any, dtype: str) -> None:
 @pytest.mark.parametrize(
     ("pixels", "shape", "message"),
     [
-        (noise(1, 32, 32), (1, 16, 16), "delivers 1 band, the model needs 3"),
-        (noise(32, 32), (1, 16, 16), "delivers 1 band"),
-        (noise(3, 32, 32).astype("u2") * 100, (1, 16, 16), "the model needs 0 to 255"),
-        (noise(3, 16, 16), (1, 16, 16), "with a padding of 8 it must have 32 × 32"),
-        (noise(3, 32, 48), (1, 32, 16), "32 × 48 pixels .* output of 32 × 16"),
-        (noise(3, 8, 8), (1, 1, 1), "8 × 8 pixels"),
+        (noise(1, 32, 32), (1, 32, 32), "delivers 1 band, the model needs 3"),
+        (noise(32, 32), (1, 32, 32), "delivers 1 band"),
+        (noise(3, 32, 32).astype("u2") * 100, (1, 32, 32), "the model needs 0 to 255"),
+        (noise(3, 16, 16), (1, 32, 32), "with a padding of 42 it must have 116 × 116"),
+        (noise(3, 16, 32), (1, 16, 16), "100 × 116 pixels .* output of 16 × 16"),
     ],
 )
 def test_wrong_blocks(
@@ -136,9 +146,8 @@ def test_wrong_blocks(
 )
 def test_extremes_of_padding_and_tile_size(emd: Path, scalars: dict[str, str]) -> None:
     instance = function(emd, return_probability_raster=True, **scalars)
-    padding = instance.arguments.padding
-    block = noise(3, 21 + 2 * padding, 34 + 2 * padding)
-    output, _ = update(instance, block, kind="f4", shape=(3, 21, 34))
+    block = noise(3, 51, 34)
+    output, _ = update(instance, block, kind="f4", shape=(3, 51, 34))
     wanted = expected(instance, block, np.ones(block.shape[1:], bool))
     assert np.abs(output - wanted).max() <= 1e-5
 
@@ -153,54 +162,13 @@ def test_no_background(emd: Path) -> None:
     assert (update(function(emd, threshold="1"), block)[0] == 0).all()
 
 
-def classified(
-    emd: Path, image: np.ndarray, seen: np.ndarray, fill: int, **scalars: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """A whole raster, block by block as the tool does; `fill` is what lies beyond its edges."""
-    instance = function(emd, return_probability_raster="True", **scalars)
-    wish = instance.getConfiguration(**{**SCALARS, "return_probability_raster": "True", **scalars})
-    side, padding = wish["tx"], wish["padding"]
-    rows, columns = seen.shape
-    more = ((padding, side + padding), (padding, side + padding))
-    pixels = np.pad(image, ((0, 0), *more), constant_values=fill)
-    mask = np.repeat(np.pad(seen, more)[None], 3, 0).astype(np.uint8)
-    result = np.zeros((3, rows + side, columns + side), np.float32)
-    inside = np.zeros(result.shape, np.uint8)
-    corners = [(r, c) for r in range(0, rows, side) for c in range(0, columns, side)]
-    np.random.default_rng(side).shuffle(corners)
-    for row, column in corners:
-        window = np.s_[:, row : row + side + 2 * padding, column : column + side + 2 * padding]
-        output, valid = update(
-            instance, pixels[window].copy(), mask[window].copy(), kind="f4", shape=(3, side, side)
-        )
-        result[:, row : row + side, column : column + side] = output
-        inside[:, row : row + side, column : column + side] = valid
-    return result[:, :rows, :columns], inside[:, :rows, :columns]
-
-
-@hypothesis_settings(max_examples=4, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 255), st.integers(0, 99))
-def test_results_do_not_depend_on_the_batch_nor_on_what_lies_beyond(
-    emd: Path, rows: int, columns: int, fill: int, seed: int
-) -> None:
-    image = noise(3, rows, columns, seed=seed)
-    seen = noise(rows, columns, seed=seed + 1) > 30
-    one, inside = classified(emd, image, seen, fill=0, batch_size="4")
-    assert (inside == seen).all()
-    assert ((one == -1) == ~seen).all()
-    for batch in ("9", "16"):  # with either, blocks are four tiles wide
-        other, valid = classified(emd, image, seen, fill=fill, batch_size=batch)
-        assert (valid == inside).all()
-        assert np.abs(one - other).max() <= 1e-4
-
-
 def test_an_empty_block_needs_no_network(emd: Path) -> None:
     instance = function(emd)
-    mask = np.ones((3, 32, 32), np.uint8)
-    mask[:, PADDING:-PADDING, PADDING:-PADDING] = 0  # the padding alone does not count
-    output, seen = update(instance, noise(3, 32, 32), mask)
+    seen = np.ones((64, 64), bool)
+    seen[20:40, 20:40] = False  # the padding alone does not count
+    output, valid = block(instance, Raster(noise(3, 64, 64), seen), 20, 20, 20, 20)
     assert (output == 255).all()
-    assert not seen.any()
+    assert not valid.any()
     assert instance._classifier is None
 
 
@@ -235,7 +203,7 @@ def test_each_tile_is_encoded_once_and_each_prompt_embedded_once(
     monkeypatch.setattr(tokenizer.Tokenizer, "from_folder", count_reads)
     for seed in range(3):
         update(instance, noise(3, 48, 48, seed=seed))
-    assert encoded == [4, 4, 4]  # tiles of one block; twelve prompts change nothing
+    assert encoded == [1] * 12  # four tiles in each raster; twelve prompts change nothing
     assert texts == [12]
     assert len(read) == 1
     instance.getConfiguration(**{**SCALARS, "text_prompt": "roof"})

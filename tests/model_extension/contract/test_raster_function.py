@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from model_extension.clipseg.contract.legend import class_colors
-from model_extension.clipseg.inference.segmenter import choose_device
+from model_extension.common.device import choose_device
 from model_extension.common.errors import DeviceError
 from tests.support.raster_calls import SCALARS, function, noise, update
 from tests.support.tiny_clipseg import load_function, settings, write_folder, write_package
@@ -83,7 +83,7 @@ def test_validation_touches_nothing_but_the_definition(
     kinds, parameters = json.loads(result.stdout)
     # Python itself looks for bytecode of the module it was asked for; ours has none.
     assert set(kinds) - {"pyc"} <= {"py", "emd"}
-    assert parameters == 19
+    assert parameters == 20
     assert not (folder / "clipseg" / "__pycache__").exists()
 
 
@@ -139,7 +139,7 @@ def test_devices_that_are_there(emd: Path, device: Any) -> None:
     instance = load_function(emd).CLIPSegClassifier()
     instance.initialize(model=str(emd), device=device)
     instance.getConfiguration(**SCALARS)
-    assert update(instance, noise(3, 32, 32))[0].shape == (1, 16, 16)
+    assert update(instance, noise(3, 32, 32))[0].shape == (1, 32, 32)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
@@ -167,7 +167,8 @@ def test_the_choice_of_a_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_torch(emd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = load_function(emd).CLIPSegClassifier()
     name = instance.initialize.__globals__["clipseg"].__name__
-    for module in [m for m in sys.modules if m.startswith(name + ".") or m == "torch"]:
+    root = name.partition(".")[0]
+    for module in [m for m in sys.modules if m.startswith(root + ".") or m == "torch"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "torch", None)
     instance.initialize(model=str(emd))
@@ -185,9 +186,9 @@ def test_configuration(emd: Path) -> None:
     assert type(answer) is dict
     assert answer == {
         "extractBands": (0, 1, 2),
-        "padding": 8,
-        "tx": 64,
-        "ty": 64,
+        "padding": 42,  # a tile, a quarter of one that it may move, and two pixels
+        "tx": 2048,
+        "ty": 2048,
         "fixedTileSize": 1,
         "batch_size": 4,
         "dataRange": (0, 255),
@@ -199,10 +200,10 @@ def test_configuration(emd: Path) -> None:
         assert type(answer[key]) is int
     # Once more, with other arguments, and then with none at all.
     again = instance.getConfiguration(text_prompt="roof", tile_size=64, padding=0, batch_size=20)
-    assert (again["tx"], again["padding"], again["batch_size"]) == (256, 0, 16)
+    assert (again["tx"], again["padding"], again["batch_size"]) == (2048, 82, 16)
     assert instance.arguments.prompts == ("roof",)
     defaults = instance.getConfiguration()
-    assert (defaults["tx"], defaults["padding"]) == (128, 16)
+    assert (defaults["tx"], defaults["padding"]) == (2048, 82)
     assert instance.arguments.prompts == ("water",)
 
 

@@ -103,10 +103,10 @@ def test_frozen_vocabulary(emd: Path, frozen: Path) -> None:
     scalars = {"text_prompt": "TREES, water", "return_probability_raster": "true"}
     instance.getConfiguration(**{**SCALARS, **scalars})
     block = noise(3, 48, 48)
-    output, _ = update(instance, block, kind="f4", shape=(2, 32, 32))
+    output, _ = update(instance, block, kind="f4", shape=(2, 48, 48))
     # The same as embedding the names as they were frozen.
     text = function(emd, return_probability_raster="true", text_prompt="trees, Water")
-    wanted, _ = update(text, block, kind="f4", shape=(2, 32, 32))
+    wanted, _ = update(text, block, kind="f4", shape=(2, 48, 48))
     assert np.abs(output - wanted).max() <= 1e-5
     table = json.loads(
         function(frozen, text_prompt="TREES").updateRasterInfo(output_info={})["output_info"][
@@ -134,7 +134,7 @@ def test_embeddings_that_do_not_fit(frozen: Path, tmp_path: Path) -> None:
 
 def edited(package: Path) -> None:
     """Change a module that is imported late, keeping its size and date."""
-    path = package / "clipseg" / "segmenter.py"
+    path = package / "clipseg" / "inference" / "segmenter.py"
     before, source = path.stat(), path.read_text()
     assert source.count("(-mean / std)") == 1
     path.write_text(source.replace("(-mean / std)", "(+mean / std)"))
@@ -172,13 +172,13 @@ def test_a_package_unpacked_over_another(emd: Path, tmp_path: Path) -> None:
 def test_an_import_that_fails_leaves_nothing_behind(emd: Path, tmp_path: Path) -> None:
     folder = tmp_path / "package"
     shutil.copytree(emd.parent, folder)
-    legend = folder / "clipseg" / "legend.py"
+    legend = folder / "clipseg" / "contract" / "legend.py"
     whole = legend.read_text()
     legend.write_text("raise OSError('disk on fire')")
     with pytest.raises(OSError, match="disk on fire"):
         load_function(folder / emd.name)
     legend.write_text(whole)
-    assert update(function(folder / emd.name), noise(3, 32, 32))[0].shape == (1, 16, 16)
+    assert update(function(folder / emd.name), noise(3, 32, 32))[0].shape == (1, 32, 32)
 
 
 def test_errors_show_the_packages_own_lines(emd: Path) -> None:
@@ -191,7 +191,7 @@ def test_errors_show_the_packages_own_lines(emd: Path) -> None:
             trace = trace.tb_next
         assert trace is not None
         code = trace.tb_frame.f_code
-        assert Path(code.co_filename) == emd.parent / "clipseg" / "blocks.py"
+        assert Path(code.co_filename) == emd.parent / "clipseg" / "contract" / "blocks.py"
     else:
         raise AssertionError
 

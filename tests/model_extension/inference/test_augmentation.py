@@ -15,6 +15,7 @@ from model_extension.clipseg.contract.definition import ModelDefinition
 from model_extension.clipseg.inference.segmenter import Segmenter, turned, turned_back
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.network import CLIPSeg, Decoder
+from model_extension.common.tiles import Place
 from tests.support import random_package
 from tests.support.random_package import write_package
 
@@ -36,7 +37,14 @@ def segmenter(package: ModelDefinition) -> Segmenter:
 def probabilities(segmenter: Segmenter, pixels: np.ndarray, views: tuple[int, ...]) -> np.ndarray:
     valid = np.ones(pixels.shape[1:], bool)
     found = segmenter.probabilities(
-        pixels, valid, tile_size=16, padding=4, batch_size=4, views=views
+        pixels,
+        valid,
+        Place(0, 0, *valid.shape),
+        padding=0,
+        tile_size=16,
+        overlap=8,
+        batch_size=4,
+        views=views,
     )
     return found.numpy()
 

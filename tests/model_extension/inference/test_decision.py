@@ -19,6 +19,7 @@ from model_extension.clipseg.inference.decision import class_probabilities, clas
 from model_extension.clipseg.language.growth import GROWTH
 from model_extension.clipseg.network.network import Decoder
 from model_extension.common.errors import ArgumentError
+from model_extension.common.tiles import Place
 from tests.support import random_package
 from tests.support.random_package import write_package
 
@@ -185,10 +186,10 @@ def noise(rows: int, columns: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (3, rows, columns), np.uint8)
 
 
-def block(function: Any, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+def block(function: Any, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, Place]:
     padding = function.arguments.block_padding
     pixels = noise(rows + 2 * padding, columns + 2 * padding)
-    return pixels, np.ones(pixels.shape[1:], bool)
+    return pixels, np.ones(pixels.shape[1:], bool), Place(0, 0, *pixels.shape[1:])
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def block(function: Any, rows: int, columns: int) -> tuple[np.ndarray, np.ndarra
 @pytest.mark.parametrize("size", [(1, 1), (17, 40)])
 def test_shapes(package: ModelDefinition, text: str, margin: int, size: tuple[int, int]) -> None:
     function = classifier(package, text_prompt=text, padding=8)
-    assert function.arguments.block_padding == 8 + margin
+    assert function.arguments.block_padding == function.arguments.reach + margin
     values = function.classify(*block(function, *size), 1.0)
     assert values.shape == (1, *size) and values.dtype == np.uint8
     function = classifier(package, text_prompt=text + ", b", return_probability_raster=True)
@@ -209,21 +210,24 @@ def test_shapes(package: ModelDefinition, text: str, margin: int, size: tuple[in
 
 def test_growth_within_growth_adds_up(package: ModelDefinition) -> None:
     function = classifier(package, text_prompt="(a{+40m} OR b){+30m}")
-    side = function.arguments.block_size + 2 * function.arguments.block_padding
-    pixels, valid = noise(side, side), np.ones((side, side), bool)
+    pixels, valid, place = block(function, 20, 20)
     with pytest.raises(ArgumentError, match="by 70 pixels of this raster in all"):
-        function.classify(pixels, valid, 1.0)
-    function.classify(pixels, valid, 2.0)  # 35 pixels
+        function.classify(pixels, valid, place, 1.0)
+    function.classify(pixels, valid, place, 2.0)  # 35 pixels
 
 
 def test_growth_looks_beyond_the_block(package: ModelDefinition) -> None:
     large = classifier(package, text_prompt="(a OR a){+9px}", return_probability_raster=True)
-    size = 16 + 2 * large.arguments.block_padding
-    pixels, valid = noise(size, size), np.ones((size, size), bool)
-    found = large.classify(pixels, valid, 1.0)[0]
-    around = large.arguments.padding
+    pixels, valid, place = block(large, 16, 16)
+    found = large.classify(pixels, valid, place, 1.0)[0]
     whole = large.segmenter.probabilities(
-        pixels, valid, tile_size=32, padding=around, batch_size=4
+        pixels,
+        valid,
+        place,
+        padding=large.arguments.reach,
+        tile_size=32,
+        overlap=2 * large.arguments.padding,
+        batch_size=4,
     ).numpy()[0]
     scores = np.where(whole > 0.3, 0.5 + (whole - 0.3) * 0.5 / 0.7, whole * 0.5 / 0.3)
     down, across = np.ogrid[-9:10, -9:10]
@@ -265,10 +269,9 @@ def test_each_distinct_phrase_is_computed_once(
     function = classifier(
         package, text_prompt=text, background_prompt=background, padding=0, batch_size=4
     )
-    margin = function.arguments.margin
-    pixels, valid = block(function, 32, 32)
-    if margin:  # one tile's worth of pixels with data
-        valid[:] = False
-        valid[:32, :32] = True
-    function.classify(pixels, valid, 1.0)
+    pixels, valid = noise(32, 32), np.ones((32, 32), bool)  # one tile
+    around = function.arguments.block_padding
+    pixels = np.pad(pixels, ((0, 0), (around, around), (around, around)))
+    valid, place = np.pad(valid, around), Place(-around, -around, 32, 32)
+    function.classify(pixels, valid, place, 1.0)
     assert sum(decoded) == rows

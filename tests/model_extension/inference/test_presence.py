@@ -18,6 +18,7 @@ from model_extension.clipseg.language.image_prompts import Example
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.layers import EncoderBlock
 from model_extension.clipseg.network.precision import available_precisions, choose_precision
+from model_extension.common.tiles import Place
 from tests.support import random_package
 from tests.support.random_package import FROZEN_WEIGHTS, NAMES, write_package, write_released
 
@@ -73,6 +74,22 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
+def whole(
+    segmenter: Segmenter, pixels: np.ndarray, valid: np.ndarray, tile_size: int = 32, **options: Any
+) -> torch.Tensor:
+    """Probabilities of a raster in tiles without overlap."""
+    return segmenter.probabilities(
+        pixels,
+        valid,
+        Place(0, 0, *valid.shape),
+        padding=0,
+        tile_size=tile_size,
+        overlap=0,
+        batch_size=4,
+        **options,
+    )
+
+
 def found(segmenter: Segmenter, threshold: float, concepts: Any = CONCEPTS, **options: Any) -> Any:
     segmenter.look_for(concepts, presence_threshold=threshold, **options)
     pixels = noise(3, 96, 96)
@@ -80,7 +97,7 @@ def found(segmenter: Segmenter, threshold: float, concepts: Any = CONCEPTS, **op
     pixels[:, :48, :48] = 250
     pixels[0, 48:] //= 4
     valid = np.ones((96, 96), bool)
-    return segmenter.probabilities(pixels, valid, tile_size=32, padding=0, batch_size=4).numpy()
+    return whole(segmenter, pixels, valid).numpy()
 
 
 def test_the_gate_is_off_at_zero(segmenter: Segmenter) -> None:
@@ -128,7 +145,7 @@ def test_the_gate_takes_only_the_blocks_that_are_missing(
     segmenter.look_for(CONCEPTS, presence_threshold=0.5)
     runs.clear()
     valid = np.ones((32, 32), bool)
-    segmenter.probabilities(noise(3, 32, 32), valid, tile_size=32, padding=0, batch_size=4)
+    whole(segmenter, noise(3, 32, 32), valid)
     assert runs == [1] * 5
 
 
@@ -145,9 +162,8 @@ def test_views_of_a_tile_share_its_gate(segmenter: Segmenter) -> None:
     segmenter.look_for(CONCEPTS, presence_threshold=0.5)
     valid = np.ones((32, 32), bool)
     pixels = noise(3, 32, 32)
-    options = {"tile_size": 32, "padding": 0, "batch_size": 1}
-    one = segmenter.probabilities(pixels, valid, **options)
-    eight = segmenter.probabilities(pixels, valid, views=tuple(range(8)), **options)
+    one = whole(segmenter, pixels, valid)
+    eight = whole(segmenter, pixels, valid, views=tuple(range(8)))
     assert torch.equal(one.amax(dim=(1, 2)) > 0, eight.amax(dim=(1, 2)) > 0)
 
 
@@ -188,7 +204,7 @@ def test_a_tile_like_the_example_has_it(segmenter: Segmenter, tmp_path: Path) ->
     mean = np.array([124, 116, 104], np.uint8)[:, None, None]
     block = np.concatenate([pixels, np.broadcast_to(mean, (3, 32, 32))], axis=2)
     valid = np.ones((32, 64), bool)
-    probabilities = segmenter.probabilities(block, valid, tile_size=32, padding=0, batch_size=4)
+    probabilities = whole(segmenter, block, valid)
     same, other = probabilities[0, :, :32], probabilities[0, :, 32:]
     assert bool((same > 0).all()) and bool((other == 0).all())
 
@@ -227,8 +243,7 @@ def masks(segmenter: Segmenter, pixels: np.ndarray) -> np.ndarray:
     part = pixels[:, top : top + side, left : left + side]
     tile[:, : part.shape[1], : part.shape[2]] = part
     valid[: part.shape[1], : part.shape[2]] = True
-    options = {"tile_size": side, "padding": 0, "batch_size": 1}
-    found = segmenter.probabilities(tile, valid, **options).numpy()
+    found = whole(segmenter, tile, valid, tile_size=side).numpy()
     return np.asarray(found[:, : part.shape[1], : part.shape[2]])
 
 

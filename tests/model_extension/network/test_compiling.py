@@ -15,6 +15,7 @@ from model_extension.clipseg.contract.definition import ModelDefinition
 from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.network import compiling
 from model_extension.clipseg.network.compiling import Compiled, filled_up
+from model_extension.common.tiles import Place
 from tests.support.random_package import write_package
 
 
@@ -111,7 +112,13 @@ def test_the_result_is_the_same(package: ModelDefinition, monkeypatch: pytest.Mo
         segmenter.look_for(arguments.plan.concepts)
         results.append(
             segmenter.probabilities(
-                pixels, pixels[0] >= 0, tile_size=size, padding=padding, batch_size=4
+                pixels,
+                pixels[0] >= 0,
+                Place(0, 0, *pixels.shape[1:]),
+                padding=0,
+                tile_size=size,
+                overlap=2 * padding,
+                batch_size=4,
             )
         )
     assert torch.allclose(*results, atol=1e-6)
