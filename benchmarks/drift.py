@@ -20,6 +20,7 @@ from model_extension.clipseg.contract.definition import read_definition
 from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.language.plan import make_plan
 from model_extension.clipseg.network.precision import DTYPES, available_precisions
+from model_extension.common.tiles import Place
 
 PROMPTS = "cat, person, tree, road, sea, snow, grass, house"
 THRESHOLD = 0.3
@@ -90,8 +91,10 @@ def _masks(segmenter: Segmenter, image: np.ndarray) -> np.ndarray:
         segmenter.probabilities(
             image,
             np.ones(image.shape[1:], bool),
-            tile_size=image.shape[-1],
+            Place(0, 0, *image.shape[1:]),
             padding=0,
+            tile_size=image.shape[-1],
+            overlap=0,
             batch_size=1,
         ).cpu()
     )

@@ -21,8 +21,9 @@ from dlpk.harness.devices import device_number
 from dlpk.package.open import open_package
 from model_extension.clipseg.contract.arguments import parse_arguments
 from model_extension.clipseg.contract.definition import read_definition
-from model_extension.clipseg.inference.segmenter import Segmenter, choose_device
+from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.network.precision import DTYPES, choose_precision
+from model_extension.common.device import choose_device
 
 PROMPTS = {1: "water", 8: "water, tree, road, roof, sand, snow, car, boat"}
 FROZEN = {1: "sea", 8: "sea, tree, road, roof, sand, snow, car, boat"}

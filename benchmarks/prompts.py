@@ -21,6 +21,7 @@ from model_extension import clipseg
 from model_extension.clipseg.contract.arguments import parse_arguments
 from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
 from model_extension.clipseg.inference.decision import BlockClassifier
+from model_extension.common.tiles import Place, grids
 
 WORDS = "tree, road, grass, snow, sea, river, sand, car, boat, house, hill, mountain"
 FIRST = "one text"
@@ -62,7 +63,7 @@ def main() -> None:
                 )
                 phrases[kind] = len(classifier.arguments.plan.concepts)
                 pixels[kind] = classifier.arguments.block_size**2
-                tiles[kind] = classifier.arguments.tiles_per_side**2
+                tiles[kind] = _tiles(classifier)
                 tasks[kind] = partial(classifier.classify, *_block(classifier), 1.0)
             seconds = time_in_turn(tasks, given.rounds, device)
     rows = [
@@ -95,12 +96,19 @@ def _classifier(
     return clipseg.load_classifier(definition, parsed, device_number(device), lambda text: None)
 
 
-def _block(classifier: BlockClassifier) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels and mask of a block as the function is handed it."""
-    arguments = classifier.arguments
-    side = arguments.block_size + 2 * arguments.block_padding
-    pixels = golden_chips(side)[0]
-    return pixels, np.ones((side, side), bool)
+def _block(classifier: BlockClassifier) -> tuple[np.ndarray, np.ndarray, Place]:
+    """Pixels, mask and place of a block that is a raster of its own."""
+    size, around = classifier.arguments.block_size, classifier.arguments.block_padding
+    pixels = golden_chips(size + 2 * around)[0]
+    return pixels, np.ones(pixels.shape[1:], bool), Place(-around, -around, size, size)
+
+
+def _tiles(classifier: BlockClassifier) -> int:
+    """Tiles that the network sees of it."""
+    arguments, patch = classifier.arguments, classifier.segmenter.definition.network.patch
+    place = _block(classifier)[2]
+    found = grids(place, arguments.tile_size, patch, 2 * arguments.padding, arguments.scales)
+    return sum(len(grid.rows.starts) * len(grid.columns.starts) for grid in found)
 
 
 def _examples(folder: Path, side: int) -> str:

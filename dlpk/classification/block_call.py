@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,7 +115,7 @@ def make_request(session: Session, block: Block, read: BlockInput) -> Request:
     pixels, mask = read.pixels, read.mask
     if host.flat_band and len(pixels) == 1:
         pixels, mask = pixels[0], mask[0]
-    tlc = session.raster.corner(block.column, block.row)
+    tlc = session.raster.arcgis_corner(block.column, block.row)
     shape: tuple[int, ...] = (info.bands, block.height, block.width)
     if info.bands == 1 and not host.shape_with_bands:
         shape = shape[1:]
@@ -139,10 +140,8 @@ def _is_about_text(cause: BaseException | None) -> bool:
 
 def _props(session: Session, block: Block) -> dict[str, Any]:
     raster, nodata = session.raster, session.info.nodata
-    left, top = raster.corner(block.column, block.row)
-    right, bottom = raster.corner(block.column + block.width, block.row + block.height)
     return {
-        "extent": (min(left, right), min(top, bottom), max(left, right), max(top, bottom)),
+        "extent": astuple(raster.arcgis_extent(block.column, block.row, block.width, block.height)),
         "pixelType": session.info.pixel_type,
         "spatialReference": raster.epsg,
         "cellSize": raster.cell_size,

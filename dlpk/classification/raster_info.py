@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -123,17 +124,17 @@ def raster_info(
     estimated : bool
         Whether statistics are estimated where the file has none.
     """
-    area = raster.extent
+    area = raster.arcgis_extent(0, 0, raster.width, raster.height)
     kind = np.dtype(raster.dtype if stretch is None else stretch.dtype)
     return {
         "bandCount": len(bands),
         "pixelType": f"{kind.kind}{kind.itemsize}",
         "noData": _nodata_array(raster, bands),
         "cellSize": raster.cell_size,
-        "nativeExtent": (area.xmin, area.ymin, area.xmax, area.ymax),
+        "nativeExtent": astuple(raster.whole_extent),
         "nativeSpatialReference": raster.epsg,
         "geodataXform": "",
-        "extent": (area.xmin, area.ymin, area.xmax, area.ymax),
+        "extent": astuple(area),
         "spatialReference": raster.epsg,
         "colormap": (),
         "rasterAttributeTable": (),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from builder.staging import check_target
 from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
-from model_extension.clipseg.inference.segmenter import choose_device
 from model_extension.clipseg.network.precision import has_bfloat16_instructions
+from model_extension.common.device import choose_device
 from model_extension.common.errors import CLIPSegError
 
 from ..errors import FinetuningError
