@@ -26,7 +26,7 @@ from ..json_files import emd_bytes
 from ..licences import Licence, licences_text
 from ..pack import Built, Contents, pack
 from .emd import FUNCTION_FILE, WEIGHTS_FILE, model_definition, network_settings
-from .golden import add_golden, candidates, proven_precisions
+from .golden import add_golden, candidates
 from .options import PRECISIONS, Options
 from .provenance import CHIPS, licences_of, weights_record
 from .safetensors_writer import total_bytes, write_safetensors
@@ -140,13 +140,11 @@ def _fill(options: Options, title: str, stem: str, package: Path) -> Contents:
     own = parts.definition["CLIPSeg"]
     texts = make_plan(own["Prompt"]).texts if own["Prompt"] else ()
     prompts = candidates(texts, own.get("PromptNames"))
-    golden = add_golden(package, emd.name, prompts, parts.definition["Threshold"])
-    own["Precisions"] = proven_precisions(golden.drift)
-    emd.write_bytes(emd_bytes(parts.definition))
+    chips = add_golden(package, emd.name, prompts, parts.definition["Threshold"])
     report = validate_emd(emd.read_bytes(), file=emd.name, profile="package")
     if not report.ok:
         raise BuildError(f"the package does not pass our own schema:\n{report.to_text()}")
-    licences = (*parts.licences, *(CHIPS[chip] for chip in golden.chips))
+    licences = (*parts.licences, *(CHIPS[chip] for chip in chips))
     (package / "LICENSES.md").write_bytes(licences_text(licences).encode("utf-8"))
     record = {
         "name": title,

@@ -19,9 +19,8 @@ from torch import nn
 
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.network import CLIPSeg
-from model_extension.clipseg.network.precision import DTYPES
 from model_extension.clipseg.network.tensors import check_tensors
-from model_extension.clipseg.network.weights import INPUT_TENSORS, slots
+from model_extension.clipseg.network.weights import slots
 
 from .tensors import Tensors
 
@@ -41,10 +40,6 @@ class ExactNetwork:
         Sizes.
     where : str
         Name of the weights, for messages.
-    precision : str
-        ``fp64``; or ``fp16`` or ``bf16``: weights and what every layer returns are rounded to it,
-        much as on a device that computes in it, but the same on every machine. In bfloat16 what
-        turns pixels into tokens is spared, as in `VisionTower.keep_pixels_exact`.
 
     Raises
     ------
@@ -57,12 +52,9 @@ class ExactNetwork:
         tensors: Tensors,
         config: NetworkConfig,
         where: str,
-        precision: str = "fp64",
     ) -> None:
         check_tensors(config, {name: tensors.shape(name) for name in tensors.keys()}, where)
         self._tensors = tensors
-        self._kind = None if precision == "fp64" else DTYPES[precision]
-        self._spares = self._kind == torch.bfloat16
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
@@ -82,10 +74,6 @@ class ExactNetwork:
             for prefix, blocks in towers
             for index, block in enumerate(blocks)
         ]
-        if self._kind is not None:
-            for module in network.modules():
-                if not self._spares or module is not network.vision.patches:
-                    module.register_forward_hook(partial(_round, self._kind))
         later = [prefix for prefix, _ in towers]
         if network.text is not None:
             self._hooks.append(network.text.vocabulary.register_forward_pre_hook(self._look_up))
@@ -131,12 +119,8 @@ class ExactNetwork:
         """
         with torch.no_grad():
             image, prompts = (torch.from_numpy(array) for array in (pixels[None], embeddings))
-            image = image if self._spares else self._rounded(image)
-            logits = self._network(image, self._rounded(prompts))
+            logits = self._network(image, prompts)
             return np.asarray(torch.sigmoid(logits[0]).numpy())
-
-    def _rounded(self, values: torch.Tensor) -> torch.Tensor:
-        return values if self._kind is None else values.to(self._kind).to(values.dtype)
 
     def _fill(self, prefix: str, *_: Any) -> None:
         self._fill_all(name for name in self._slots if name.startswith(prefix))
@@ -145,20 +129,13 @@ class ExactNetwork:
         """Read those rows of the vocabulary that occur, and renumber the tokens accordingly."""
         used, renumbered = torch.unique(tokens[0], return_inverse=True)
         rows = self._tensors.tensor(VOCABULARY)[used.numpy()]
-        layer.weight.data = self._rounded(torch.from_numpy(rows.astype(np.float64)))
+        layer.weight.data = torch.from_numpy(rows.astype(np.float64))
         return (renumbered,)
 
     def _fill_all(self, names: Iterable[str]) -> None:
         for name in names:
             # Through numpy, since torch warns of read-only memory.
             np.copyto(self._slots[name].numpy(), self._tensors.tensor(name))
-            if not (self._spares and name.startswith(INPUT_TENSORS)):
-                self._slots[name].copy_(self._rounded(self._slots[name]))
-
-
-def _round(kind: torch.dtype, module: nn.Module, given: Any, result: Any) -> Any:
-    """Round what a module returns; a hook of torch."""
-    return result.to(kind).to(result.dtype) if isinstance(result, torch.Tensor) else result
 
 
 def _share(blocks: Sequence[nn.Module]) -> None:

@@ -193,7 +193,7 @@ class Job:
         return encoding, step
 
     def _encoder(self) -> CLIPSeg:
-        dtype = choose_precision("auto", self.device, self.definition.precisions)
+        dtype = choose_precision("auto", self.device)
         return self.network(dtype, exact=False)
 
     def views(self, plan: Plan) -> list[View]:

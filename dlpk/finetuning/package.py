@@ -14,7 +14,7 @@ from torch import Tensor
 
 from builder.archive import files_below
 from builder.clipseg.build import write_code
-from builder.clipseg.golden import add_golden, candidates, proven_precisions
+from builder.clipseg.golden import add_golden, candidates
 from builder.clipseg.provenance import CHIPS
 from builder.clipseg.safetensors_writer import write_safetensors
 from builder.golden import GOLDEN_FOLDER
@@ -121,15 +121,13 @@ def _fill(
     kept.append(golden_test(folder, device="cpu"))
     shutil.rmtree(folder / GOLDEN_FOLDER, ignore_errors=True)
     prompts = candidates(classes, own.get("PromptNames"))
-    golden = add_golden(folder, emd.name, prompts, definition["Threshold"])
-    own["Precisions"] = proven_precisions(golden.drift)
-    emd.write_bytes(emd_bytes(definition))
+    chips = add_golden(folder, emd.name, prompts, definition["Threshold"])
     characteristics = folder / "ModelCharacteristics"
     shutil.rmtree(characteristics, ignore_errors=True)
     characteristics.mkdir()
     draw(characteristics)
     told = [licence["part"] for licence in record["licences"]]
-    new = [CHIPS[chip] for chip in golden.chips if CHIPS[chip].part not in told]
+    new = [CHIPS[chip] for chip in chips if CHIPS[chip].part not in told]
     if new:
         with (folder / "LICENSES.md").open("a", encoding="utf-8") as file:
             file.write("\n" + licences_text(new).partition("\n")[2].lstrip())

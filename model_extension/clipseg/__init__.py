@@ -121,7 +121,7 @@ def load_classifier(
         from .inference.segmenter import Segmenter
         from .network.precision import choose_precision
     chosen = choose_device(device)
-    dtype = choose_precision(arguments.precision, chosen, definition.precisions)
+    dtype = choose_precision(arguments.precision, chosen)
     # Who asks for single precision by name gets that of the reference.
     exact = arguments.precision == "fp32"
     # On processors the kernels that the weights are laid out for are faster than compiled code.

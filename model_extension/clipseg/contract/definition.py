@@ -55,8 +55,6 @@ class ModelDefinition:
         What was calibrated, by `clipseg.language.logic.key`.
     map_space : bool
         True: north is not special, images may be turned and mirrored. False: only mirrored.
-    precisions : tuple of str
-        Precisions whose results were found to be nearly those of single precision.
     """
 
     folder: str
@@ -78,7 +76,6 @@ class ModelDefinition:
     thresholds: Mapping[str, float]
     strengths: Mapping[str, float]
     map_space: bool
-    precisions: tuple[str, ...]
 
     def path(self, name: str) -> str:
         """Path of a file of the package."""
@@ -173,7 +170,6 @@ def _definition(emd: Mapping[str, Any], own: Mapping[str, Any], folder: str) -> 
         thresholds=_thresholds(own.get("Thresholds", {})),
         strengths=_strengths(own.get("Strengths", {})),
         map_space=emd.get("ImageSpaceUsed", "MAP_SPACE") == "MAP_SPACE",
-        precisions=tuple(str(name) for name in own.get("Precisions", ("fp32",))),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..language.recipes import BEST, RECIPES
 from .definition import ModelDefinition
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "fp32_fast", "bf16", "fp16")
 YES_OR_NO = ("True", "False")
 FIXED: tuple[dict[str, Any], ...] = (
     {
@@ -216,9 +216,9 @@ def _tiles(definition: ModelDefinition) -> list[dict[str, Any]]:
             "Precision",
             "string",
             "auto",
-            "Numbers to compute with. auto: half precision on graphics cards, bfloat16 on "
-            "processors that have it, where that was found to change next to nothing; single "
-            "precision elsewhere. fp32: single precision, to the last bit as in the reference.",
+            "Numbers to compute with. auto: half precision (fp16) on graphics cards, fast single "
+            "precision (fp32_fast) on processors. fp32: to the last bit as in the reference, and "
+            "slower. bf16: quicker on recent processors, and less exact.",
             PRECISIONS,
         ),
         _parameter(

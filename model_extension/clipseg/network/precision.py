@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,23 +10,25 @@ import torch.nn.functional as F
 from ...common.errors import ArgumentError
 from ..contract.parameters import PRECISIONS
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SINGLE = ("fp32", "fp32_fast")
+DTYPES = {
+    "fp32": torch.float32,
+    "fp32_fast": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
-def choose_precision(
-    precision: str, device: torch.device, proven: Sequence[str] = ("fp32",)
-) -> torch.dtype:
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """The type to compute in.
 
     Parameters
     ----------
     precision : str
-        ``fp32``, ``bf16``, ``fp16``, or ``auto``: half precision on graphics cards, bfloat16 on
-        processors with instructions for it, single precision elsewhere.
+        ``fp32``, ``fp32_fast``, ``bf16``, ``fp16``, or ``auto``: half precision on graphics cards,
+        fast single precision on processors. bfloat16 moves too many pixels across the threshold
+        to be chosen by itself: `benchmarks.drift`.
     device : torch.device
-    proven : sequence of str
-        Precisions whose result on the package's golden chips is nearly that of single precision;
-        ``auto`` chooses no other.
 
     Returns
     -------
@@ -42,19 +43,15 @@ def choose_precision(
         raise ArgumentError(
             f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}"
         )
+    if precision == "auto":
+        precision = "fp16" if device.type == "cuda" else "fp32_fast"
     available = available_precisions(device)
-    if precision != "auto":
-        if precision not in available:
-            raise ArgumentError(
-                f"precision is {precision!r}, which this device cannot compute in; it can: "
-                f"{', '.join(available)}"
-            )
-        return DTYPES[precision]
-    wanted = ["fp16", "bf16"] if device.type == "cuda" else ["bf16"]
-    if device.type == "cpu" and not has_bfloat16_instructions():
-        wanted = []
-    chosen = [name for name in wanted if name in available and name in proven]
-    return DTYPES[chosen[0] if chosen else "fp32"]
+    if precision not in available:
+        raise ArgumentError(
+            f"precision is {precision!r}, which this device cannot compute in; it can: "
+            f"{', '.join(available)}"
+        )
+    return DTYPES[precision]
 
 
 def available_precisions(device: torch.device) -> list[str]:
@@ -63,10 +60,12 @@ def available_precisions(device: torch.device) -> list[str]:
         # Torch before 1.10 does not say, and lacks much of bfloat16 on graphics cards.
         supported = getattr(torch.cuda, "is_bf16_supported", None)
         return (
-            ["fp32", "bf16", "fp16"] if supported is not None and supported() else ["fp32", "fp16"]
+            [*SINGLE, "bf16", "fp16"]
+            if supported is not None and supported()
+            else [*SINGLE, "fp16"]
         )
     # Half precision is no faster on processors, and torch before 2.1 lacks much of it there.
-    return ["fp32", "bf16"] if _has_bfloat16_layers() else ["fp32"]
+    return [*SINGLE, "bf16"] if _has_bfloat16_layers() else [*SINGLE]
 
 
 def _has_bfloat16_layers() -> bool:

@@ -101,8 +101,14 @@ def test_a_path_to_something_else(tmp_path: Path) -> None:
         ({"own": {"Mean": [0.5, 0.5, float("nan")]}}, "Mean is"),
         ({"own": {"Vocabulary": "ice"}}, "Vocabulary is 'ice'; it must be one of text, frozen"),
         ({"own": {"Vocabulary": "frozen"}}, "lacks the key 'PromptNames'"),
-        ({"own": {"Vocabulary": "frozen", "PromptNames": "abc"}}, "PromptNames must be a list"),
-        ({"own": {"Vocabulary": "frozen", "PromptNames": []}}, "PromptNames must be a list"),
+        (
+            {"own": {"Vocabulary": "frozen", "PromptNames": "abc"}},
+            "PromptNames and LearnedPrompts",
+        ),
+        (
+            {"own": {"Vocabulary": "frozen", "PromptNames": []}},
+            "PromptNames and LearnedPrompts",
+        ),
         ({"own": {"Network": {"vision_config": {}}}}, "lacks the key 'text_config'"),
     ],
 )
