@@ -35,9 +35,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def machine(device: str) -> dict[str, str]:
     """Hardware and versions."""
-    import numpy
-    import transformers
-    from osgeo import gdal
+    from importlib.metadata import PackageNotFoundError, version
+
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "none"
 
     return {
         "processor": _processor(),
@@ -45,9 +49,9 @@ def machine(device: str) -> dict[str, str]:
         "device": torch.cuda.get_device_name(0) if device.startswith("cuda") else "processor",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "numpy": numpy.__version__,
-        "gdal": gdal.__version__,
+        "transformers": installed("transformers"),
+        "numpy": installed("numpy"),
+        "gdal": installed("gdal"),
         "system": platform.platform(terse=True),
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DlpkError, OutputError, RefusedError
 from ..harness.request import Call, Request, save_call
 from ..raster.grid import Block
-from .raster_info import COMPOSITE
+from .raster_info import COMPOSITE, arcgis_corner, arcgis_extent
 
 if TYPE_CHECKING:
     from .session import Session
@@ -115,7 +115,7 @@ def make_request(session: Session, block: Block, read: BlockInput) -> Request:
     pixels, mask = read.pixels, read.mask
     if host.flat_band and len(pixels) == 1:
         pixels, mask = pixels[0], mask[0]
-    tlc = session.raster.arcgis_corner(block.column, block.row)
+    tlc = arcgis_corner(session.raster, block.column, block.row)
     shape: tuple[int, ...] = (info.bands, block.height, block.width)
     if info.bands == 1 and not host.shape_with_bands:
         shape = shape[1:]
@@ -141,7 +141,9 @@ def _is_about_text(cause: BaseException | None) -> bool:
 def _props(session: Session, block: Block) -> dict[str, Any]:
     raster, nodata = session.raster, session.info.nodata
     return {
-        "extent": astuple(raster.arcgis_extent(block.column, block.row, block.width, block.height)),
+        "extent": astuple(
+            arcgis_extent(raster, block.column, block.row, block.width, block.height)
+        ),
         "pixelType": session.info.pixel_type,
         "spatialReference": raster.epsg,
         "cellSize": raster.cell_size,

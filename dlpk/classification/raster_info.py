@@ -14,6 +14,7 @@ from ..harness.answers import Configuration, OutputInfo
 from ..harness.arguments import is_raster
 from ..output.legend import LegendEntry
 from ..raster.dataset import Raster
+from ..raster.extent import Extent
 from ..raster.sampling import find_statistics
 from ..raster.stretch import Stretch
 
@@ -124,7 +125,7 @@ def raster_info(
     estimated : bool
         Whether statistics are estimated where the file has none.
     """
-    area = raster.arcgis_extent(0, 0, raster.width, raster.height)
+    area = arcgis_extent(raster, 0, 0, raster.width, raster.height)
     kind = np.dtype(raster.dtype if stretch is None else stretch.dtype)
     return {
         "bandCount": len(bands),
@@ -144,6 +145,29 @@ def raster_info(
         "histogram": (),
         "statistics": find_statistics(raster, bands, stretch, "estimated" if estimated else "file"),
     }
+
+
+def arcgis_corner(raster: Raster, column: float, row: float) -> tuple[float, float]:
+    """Map coordinates of a pixel's top left corner as ArcGIS counts them.
+
+    There y falls from row to row. Where it grows, as without a georeference, the raster is mirrored
+    inside of its own extent (inferred: ArcGIS turns such rasters over).
+    """
+    x, y = raster.corner(column, row)
+    whole = raster.whole_extent
+    return (x, whole.ymin + whole.ymax - y) if raster.transform[5] > 0 else (x, y)
+
+
+def arcgis_extent(raster: Raster, column: int, row: int, width: int, height: int) -> Extent:
+    """Bounding rectangle of some pixels; see `arcgis_corner`."""
+    xs, ys = zip(
+        *(
+            arcgis_corner(raster, x, y)
+            for x in (column, column + width)
+            for y in (row, row + height)
+        )
+    )
+    return Extent(min(xs), min(ys), max(xs), max(ys))
 
 
 def _nodata_array(raster: Raster, bands: Sequence[int]) -> np.ndarray | None:

@@ -204,24 +204,6 @@ class Raster:
         """Bounding rectangle of all of the raster, whatever part of it is processed."""
         return extent_of(self._transform, self.dataset.RasterXSize, self.dataset.RasterYSize)
 
-    def arcgis_corner(self, column: float, row: float) -> tuple[float, float]:
-        """Map coordinates of a pixel's top left corner as ArcGIS counts them.
-
-        There y falls from row to row. Where it grows, as without a georeference, the raster is
-        mirrored inside of its own extent (inferred: ArcGIS turns such rasters over).
-        """
-        x, y = self.corner(column, row)
-        whole = self.whole_extent
-        return (x, whole.ymin + whole.ymax - y) if self._transform[5] > 0 else (x, y)
-
-    def arcgis_extent(self, column: int, row: int, width: int, height: int) -> Extent:
-        """Bounding rectangle of some pixels; see `arcgis_corner`."""
-        corners = [
-            self.arcgis_corner(x, y) for x in (column, column + width) for y in (row, row + height)
-        ]
-        xs, ys = zip(*corners)
-        return Extent(min(xs), min(ys), max(xs), max(ys))
-
     # What is in it -----------------------------------------------------------------------------
 
     @property
