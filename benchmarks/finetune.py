@@ -39,10 +39,11 @@ from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.network import CLIPSeg
 from model_extension.clipseg.network.precision import choose_precision, has_bfloat16_instructions
 from model_extension.clipseg.network.weights import load_network
+from model_extension.common.blend import Blend
 from model_extension.common.safetensors import SafetensorsFile
-from model_extension.common.tiles import padded_side, tile_grid, window
+from model_extension.common.tiles import Place, grids
 
-TILE, PADDING, LONGEST = 352, 88, 704
+TILE, PADDING, PATCH, LONGEST = 352, 44, 16, 704
 MEAN, STD = (
     torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 )
@@ -292,24 +293,23 @@ class Fold:
     def _blended(self, scene: Scene, segment: Any) -> Tensor:
         source = torch.from_numpy(scene.read((0, 0, scene.width, scene.height))[0].copy())
         normal = ((source.float() / 255 - MEAN) / STD).to(self.device)
-        height, width = (padded_side(n, TILE, PADDING) for n in (scene.height, scene.width))
-        right, below = width - scene.width - PADDING, height - scene.height - PADDING
-        image = F.pad(normal, (PADDING, right, PADDING, below))
-        side = torch.tensor(window(TILE, PADDING), device=self.device, dtype=torch.float32)
-        fade = side[:, None] * side
-        total = torch.zeros(len(self.data.classes), height, width, device=self.device)
-        weight = torch.zeros(height, width, device=self.device)
-        for tile in tile_grid(scene.height, scene.width, TILE, PADDING):
-            part = (slice(tile.row, tile.row + TILE), slice(tile.column, tile.column + TILE))
-            with (
-                torch.no_grad(),
-                torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast),
-            ):
-                logits = segment(image[(slice(None), *part)][None])[0]
-            total[(slice(None), *part)] += logits.float().sigmoid() * fade
-            weight[part] += fade
-        inner = (slice(PADDING, PADDING + scene.height), slice(PADDING, PADDING + scene.width))
-        return (total / weight.clamp(min=1e-9))[(slice(None), *inner)]
+        place = Place(0, 0, scene.height, scene.width)
+        grid = grids(place, TILE, PATCH, 2 * PADDING, (1.0,))[0]
+        rows, columns = (0, scene.height), (0, scene.width)
+        blend = Blend(grid, rows, columns, len(self.data.classes), normal)
+        size = (grid.rows.size, grid.columns.size)
+        missing = (0, max(0, size[1] - scene.width), 0, max(0, size[0] - scene.height))
+        image = F.pad(normal, missing)
+        for row in grid.rows.starts:
+            for column in grid.columns.starts:
+                tile = image[:, row : row + size[0], column : column + size[1]]
+                with (
+                    torch.no_grad(),
+                    torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast),
+                ):
+                    logits = segment(tile[None])
+                blend.add([(row, column)], logits.float().sigmoid())
+        return blend.result()[0]
 
 
 def _work(options: argparse.Namespace, groups: Any, results: Any) -> None:
