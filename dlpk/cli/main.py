@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _left(words: Sequence[str]) -> str:
+    if words[:1] == ["finetune"]:
+        return "the same command goes on from there"
     if {"--resume", "--resume-unchecked"} & set(words):
         return "finished blocks are kept: the same command goes on from there"
     return "what was unfinished is removed"

@@ -42,7 +42,7 @@ class Recipe:
 
 
 RECIPES = {
-    "prompts": Recipe("prompts", steps=600, batch=2, prompt_rate=3e-2),
+    "prompts": Recipe("prompts", steps=800, batch=2, prompt_rate=3e-2),
     "decoder": Recipe("decoder", steps=1500, batch=2),
     "lora": Recipe("lora", steps=600, batch=4),
 }
