@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["nearest"]
+__all__ = ["did_you_mean", "nearest"]
 
 LONGEST = 80
 """Longer words are no slips of the keyboard, and comparing them takes time."""
@@ -28,3 +28,9 @@ def nearest(word: str, known: Iterable[str], likeness: float = 0.85) -> str | No
         return None
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return found[0] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for a word near a known one, empty for any other."""
+    near = nearest(word, known, 0.6)
+    return f" (did you mean {near!r}?)" if near else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DlpkError, OutputError, RefusedError
-from ..harness.request import Call, Request, save_call
+from ..harness.replay import Call, Request, save_call
 from ..raster.grid import Block
 from .raster_info import COMPOSITE, arcgis_corner, arcgis_extent
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 AS_TEXT = (
     "arguments are handed over as text, as from the table in the tool's dialog; "
     "--set arguments_as=typed shows whether that is the reason"
+)
+AT_EDGE = (
+    "the block lies at the edge and is smaller, as getConfiguration does not say 'fixedTileSize'; "
+    "--set edge_blocks=whole shows whether that is the reason"
 )
 
 
@@ -102,6 +106,12 @@ def call_function(
     except DlpkError as error:
         if session.settings.arguments_as != "typed" and _is_about_text(error.__cause__):
             error.add_lines(AS_TEXT)
+        wanted = session.configuration
+        if "fixedTileSize" not in wanted.raw and (block.width, block.height) != (
+            wanted.tx,
+            wanted.ty,
+        ):
+            error.add_lines(AT_EDGE)
         error.add_lines(*_circumstances(session, block, saved, debug_block))
         raise
     if mask is None:  # "simply use inherited NoData"

@@ -21,7 +21,7 @@ from ..raster.grid import Block
 from ..raster.identity import file_identity, raster_identities
 from .block_call import BlockInput, BlockResult
 from .journal import Journal, discard_journal, journal_path
-from .pipeline import Pipeline
+from .pipeline import run_stages
 from .progress import Progress
 from .provenance import band_names, hash_tag, result_legend, result_tags
 from .raster_info import choose_nodata
@@ -98,9 +98,8 @@ def write_result(
             if saved is not None and _fits(session, task.block, saved):
                 return BlockResult(*saved)
             pixels = session.read(task.block)
-            # Where the result can say that there is no data, nobody is asked.
-            empty = nodata is not None and not pixels.valid.any()
-            return _nothing(session, task.block) if empty else pixels
+            # Where there is no data, nobody is asked.
+            return pixels if pixels.valid.any() else _nothing(session, task.block)
 
         def compute(task: Task, pixels: BlockInput | BlockResult) -> tuple[BlockResult, bool]:
             if isinstance(pixels, BlockResult):
@@ -113,8 +112,6 @@ def write_result(
                 journal.add(task.number, *result)
             output.write(task.block.column, task.block.row, *result)
 
-        stages: Pipeline[Task, BlockInput | BlockResult, tuple[BlockResult, bool]]
-        stages = Pipeline(read, compute, write)
         last_trim, done, total = time.monotonic(), 0, session.raster.width * session.raster.height
         hashing = threading.Thread(target=lambda: session.loaded.package.sha256, daemon=True)
 
@@ -129,7 +126,8 @@ def write_result(
                 give_back_free_memory()
                 last_trim = time.monotonic()
 
-        stages.run((Task(*pair) for pair in enumerate(session.grid.blocks())), finished)
+        tasks = (Task(*pair) for pair in enumerate(session.grid.blocks()))
+        run_stages(tasks, read, compute, write, finished)
         check()
         output.finish({**tags, **hash_tag(session)})
     if journal is not None:

@@ -373,7 +373,7 @@ class Model:
             try:
                 yield session
             except FunctionError:
-                self._loaded.forget()
+                self._loaded.used = None
                 raise
 
 

@@ -88,26 +88,22 @@ def _band_number(band: int | str, aliases: Sequence[tuple[str, ...]]) -> int | N
 
 
 def choose_nodata(info: OutputInfo, legend: Sequence[LegendEntry]) -> float | None:
-    """The NoData value of the result: the declared one, or another if a class, or 0, has it.
+    """The NoData value of the result: never one that the function has not declared.
 
     Returns
     -------
     float or None
-        None if there is no value left for it.
+        NaN for real numbers without a declared one; None for integers without one, or whose type
+        does not have it, or where a class or the background has it.
     """
-    if info.pixel_type.startswith("f"):
-        return float("nan") if info.nodata is None else info.nodata
-    limits = np.iinfo(info.pixel_type)
     declared = info.nodata
-    if declared is not None and not (
-        np.isfinite(declared) and declared == int(declared) and limits.min <= declared <= limits.max
-    ):
-        declared = None
-    used = {entry.value for entry in legend} | {0}
-    candidates = [limits.max, limits.min, *range(limits.max - 1, max(0, limits.max - 256), -1)]
-    if declared is not None:
-        candidates.insert(0, int(declared))
-    return next((float(value) for value in candidates if value not in used), None)
+    if info.pixel_type.startswith("f"):
+        return float("nan") if declared is None else declared
+    limits = np.iinfo(info.pixel_type)
+    taken = {entry.value for entry in legend} | {0}
+    if declared is None or not declared.is_integer() or declared in taken:
+        return None
+    return declared if limits.min <= declared <= limits.max else None
 
 
 def raster_info(

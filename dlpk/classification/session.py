@@ -114,7 +114,7 @@ class Session:
         function = loaded.new(scalars)
         session = cls._configured(loaded, function, raster, scalars, settings, stretch)
         loaded.answers_alike(*session._exchange())
-        loaded.keep(function)
+        loaded.used = function
         return session
 
     @classmethod
@@ -183,7 +183,9 @@ class Session:
     def grid(self) -> BlockGrid:
         """The blocks that the raster is asked for in."""
         wanted = self.configuration
-        return BlockGrid(self.raster.width, self.raster.height, wanted.tx, wanted.ty, wanted.fixed)
+        whole = "fixedTileSize" not in wanted.raw and self.settings.edge_blocks == "whole"
+        size = self.raster.width, self.raster.height
+        return BlockGrid(*size, wanted.tx, wanted.ty, wanted.fixed or whole)
 
     def process(self, block: Block, debug_block: Path | None = None) -> BlockResult:
         """Have one block processed.

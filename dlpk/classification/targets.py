@@ -9,7 +9,7 @@ from typing import Any
 
 from builder.target import check_folder, check_targets
 
-from ..harness.request import CALL_FILES
+from ..harness.replay import CALL_FILES
 from ..output.geotiff import result_files
 from ..package.open import Package
 from ..raster.files import files_of, named_files

@@ -83,7 +83,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _read(text: str) -> Iterator[str]:
     """What a word of the command line names: a folder, a definition's folder, a kept call's."""
-    from ..harness.request import CALL_FILE, load_call
+    from ..harness.replay import CALL_FILE, load_call
 
     try:
         if os.path.isdir(text):

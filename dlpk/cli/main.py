@@ -15,8 +15,9 @@ import click
 from schemas.errors import DlpkError
 from schemas.findings import printable
 
-from ..harness.signals import Terminated, termination_raises
 from ..installation import missing_part
+from .exit_codes import Exit
+from .signals import Terminated, termination_raises
 
 # Each is a function of that name in a module of that name, which imports GDAL, torch and numpy only
 # once it runs: help and validation are instant.
@@ -32,7 +33,6 @@ COMMANDS = (
     "test",
     "validate",
 )
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 
 @click.group(no_args_is_help=False)
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 it failed, or validation found errors; 2 wrong usage; 3 a package under test
-        does not run; 130 interrupted; 143 terminated.
+        See `dlpk.cli.exit_codes.Exit`.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may know less than Unicode
@@ -76,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "dlpk"
         message = " ".join(error.format_message().split())
-        return _failed(f"{message} See {path} --help", EXIT_USAGE)
+        return _failed(f"{message} See {path} --help", Exit.USAGE)
     except DlpkError as error:
         return _failed(str(error))
     except ImportError as error:
@@ -87,12 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _failed(f"there is not enough memory: {error}")
     except Terminated:
-        return _failed(f"the command was told to end; {_left(words)}", EXIT_TERMINATED)
+        return _failed(f"the command was told to end; {_left(words)}", Exit.TERMINATED)
     except KeyboardInterrupt:
-        return _failed(f"interrupted; {_left(words)}", EXIT_INTERRUPTED)
+        return _failed(f"interrupted; {_left(words)}", Exit.INTERRUPTED)
     except BrokenPipeError:  # `dlpk inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return Exit.FAILED
     except OSError as error:
         return _failed(f"the system refuses: {error}")
 
@@ -105,7 +104,7 @@ def _left(words: Sequence[str]) -> str:
     return "what was unfinished is removed"
 
 
-def _failed(message: str, code: int = EXIT_FAILED) -> int:
+def _failed(message: str, code: int = Exit.FAILED) -> int:
     # Names and texts of a package under test are quoted in errors: no terminal shall obey them.
     lines = "\n".join(printable(line) for line in message.split("\n"))
     print(f"dlpk: error: {lines}", file=sys.stderr)

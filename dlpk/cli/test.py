@@ -7,8 +7,7 @@ import json
 import click
 
 from . import options
-
-EXIT_CODES = {"failed": 1, "does-not-run": 3}
+from .exit_codes import Exit
 
 
 @click.command()
@@ -29,4 +28,5 @@ def test(package: str, as_json: bool, keep: str | None, device: str) -> int:
 
     result = golden_test(package, keep=keep, device=device)
     print(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
-    return EXIT_CODES.get(result.status, 0)
+    codes = {"failed": Exit.FAILED, "does-not-run": Exit.DOES_NOT_RUN}
+    return codes.get(result.status, Exit.DONE)

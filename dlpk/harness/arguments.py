@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from schemas.suggest import did_you_mean
 
 from ..errors import ArgumentsError
 
@@ -49,10 +49,6 @@ def argument_scalars(
     written_as : str
         See ``arguments_as`` in `dlpk.harness.settings.Settings`.
 
-    Returns
-    -------
-    dict
-
     Raises
     ------
     ArgumentsError
@@ -62,9 +58,7 @@ def argument_scalars(
     names = [str(parameter["name"]) for parameter in shown]
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            known = ", ".join(names) or "none"
+            hint, known = did_you_mean(str(name), names), ", ".join(names) or "none"
             raise ArgumentsError(
                 f"the package has no argument {name!r}{hint}. Its arguments are: {known}"
             )
@@ -72,10 +66,9 @@ def argument_scalars(
     for parameter in shown:
         name = str(parameter["name"])
         default = parameter.get("value")
-        if name in given:
-            scalars[name] = given[name] if written_as == "typed" else as_text(given[name])
-        elif not _is_nothing(default):
-            scalars[name] = default if written_as in ("typed", "mixed") else as_text(default)
+        if name in given or not _is_nothing(default):
+            value = given.get(name, default)
+            scalars[name] = value if written_as == "typed" else as_text(value)
         elif parameter.get("required"):
             label = parameter.get("displayName") or name
             raise ArgumentsError(
@@ -84,7 +77,7 @@ def argument_scalars(
             )
         elif default is not None:
             scalars[name] = default
-    return through_server(scalars) if written_as == "server" else scalars
+    return scalars
 
 
 def _is_nothing(default: Any) -> bool:
@@ -98,35 +91,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     return str(value)
-
-
-def through_server(scalars: Mapping[str, Any]) -> dict[str, str]:
-    """Pass arguments through the line that ArcGIS Server makes of them.
-
-    Its script joins ``name value`` with semicolons and quotes nothing, so a value is cut at its
-    first space or semicolon (contract, section 5). Quotes that the user wrote hold a value
-    together, as in any value table.
-
-    Parameters
-    ----------
-    scalars : mapping
-
-    Returns
-    -------
-    dict
-        What is left of the values.
-    """
-    line = ";".join(f"{name} {as_text(value)}" for name, value in scalars.items())
-    # A quote counts where a word begins: "don't" has none.
-    rows = re.findall(r"""(?:(?<=\s)'[^']*'|(?<=\s)"[^"]*"|[^;])+""", line)
-    arrived = {}
-    for row in rows:
-        words = re.findall(r"""'[^']*'|"[^"]*"|\S+""", row)
-        if len(words) > 1 and words[0] in scalars:
-            value = words[1]
-            quoted = len(value) > 1 and value[0] in "'\"" and value[-1] == value[0]
-            arrived[words[0]] = value[1:-1] if quoted else value
-    return arrived
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:

@@ -68,14 +68,6 @@ class Dialog:
             lines.append(f"  {parameter['name']:26} {value!s:12}{needed}{choices}")
         return "\n".join(lines)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The dialog, ready for JSON."""
-        return {
-            "seconds": round(self.seconds, 3),
-            "memory": self.memory,
-            "parameters": [dict(parameter) for parameter in self.parameters],
-        }
-
 
 def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
     """Run the validation phase alone, to see whether the dialog in ArcGIS Pro would open.
@@ -227,14 +219,10 @@ class LoadedFunction:
         self.host = host or Host()
         self._class = load_class(function_path(package))
         self._dialog, self.parameters = validation_phase(self._class, package)
-        self._object: Function | None = None
+        # The object that served the raster before, if there is one and it has not failed.
+        self.used: Function | None = None
         # What each set of arguments has led to.
         self._answers: dict[object, object] = {}
-
-    @property
-    def used(self) -> Function | None:
-        """The object that served the raster before, if there is one."""
-        return self._object
 
     def new(self, scalars: Mapping[str, Any]) -> Function:
         """An object that is initialised for the run.
@@ -249,14 +237,6 @@ class LoadedFunction:
         initialize(function, self.package, self.device, early)
         function.parameters()
         return function
-
-    def keep(self, function: Function) -> None:
-        """Use an object for the next raster too."""
-        self._object = function
-
-    def forget(self) -> None:
-        """Begin with a new object next time: this one has failed."""
-        self._object = None
 
     def answers_alike(self, question: object, answer: object) -> bool:
         """Whether the same question was answered in the same way before, or never asked.

@@ -6,17 +6,19 @@ sound function does not care. `docs/fidelity.md` says what is documented and wha
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from schemas.suggest import did_you_mean
 
 from ..errors import ArgumentsError
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "stretch": ("percent-clip", "minmax", "none"),
     "resampling": ("bilinear", "nearest", "cubic", "average"),
-    "arguments_as": ("text", "mixed", "typed", "server"),
+    "arguments_as": ("text", "typed"),
+    "edge_blocks": ("part", "whole"),
 }
 
 
@@ -34,9 +36,10 @@ class Settings:
         ``cubic`` or ``average``.
     arguments_as : str
         ``text``: every argument arrives as text, as from the table in the tool's dialog, untouched
-        defaults too. ``mixed``: what the user gives as text, untouched defaults as the function
-        wrote them. ``typed``: everything as written. ``server``: everything goes through ArcGIS
-        Server's line ``name value;name value``, which cuts values at spaces and semicolons.
+        defaults too. ``typed``: everything as written.
+    edge_blocks : str
+        At the right and bottom edge, for functions that do not say ``fixedTileSize``: ``part`` of
+        a block, or a ``whole`` one that reaches beyond the raster.
 
     Raises
     ------
@@ -47,12 +50,13 @@ class Settings:
     stretch: str = "percent-clip"
     resampling: str = "bilinear"
     arguments_as: str = "text"
+    edge_blocks: str = "part"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                hint = _did_you_mean(str(value), choices)
+                hint = did_you_mean(str(value), choices)
                 raise ArgumentsError(
                     f"the setting {name} is {value!r}{hint}; it must be one of {', '.join(choices)}"
                 )
@@ -99,11 +103,6 @@ def parse_settings(texts: Mapping[str, str]) -> Settings:
     values = {name.replace("-", "_"): text.strip() for name, text in texts.items()}
     for name in values:
         if name not in CHOICES:
-            hint = _did_you_mean(name, tuple(CHOICES))
+            hint = did_you_mean(name, CHOICES)
             raise ArgumentsError(f"there is no setting {name!r}{hint}: {', '.join(CHOICES)}")
     return Settings(**values)
-
-
-def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .arcpy_standin import StandIn
-from .builtin_functions import NEEDS
 
+NEEDS = (
+    "Install it beside this command (pip install arcgis) together with what the model needs "
+    "(torchvision, fastai and so on), or run the package in ArcGIS"
+)
 # Lines of an exception's own text, frames of libraries below the author's, causes.
 TEXT_LINES, LIBRARY_FRAMES, CAUSES = 25, 3, 3
 

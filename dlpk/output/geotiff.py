@@ -64,6 +64,8 @@ class OutputRaster:
     pixel_type : str
         ``u1``, ``i2``, ``f4`` and so on.
     nodata : float or None
+        Value of pixels without data; None: a mask tells them apart, and no value is taken from
+        the function.
     legend : sequence of LegendEntry
         Classes; empty for continuous values.
     band_names : sequence of str
@@ -102,6 +104,7 @@ class OutputRaster:
         self._collisions = 0
         self._dataset: Any = None
         self._tiles: Any = None
+        self._mask: Any = None
         self._scratch = ExitStack()
         try:
             self._folder = self._scratch.enter_context(scratch_folder(self.path.parent))
@@ -161,27 +164,42 @@ class OutputRaster:
         column, row : int
             Top left pixel.
         pixels, mask : ndarray
-            Shape (bands, rows, columns); where the mask is 0, NoData is written.
+            Shape (bands, rows, columns); where the mask is 0, there is no data.
 
         Raises
         ------
         OutputError
             For example when the disk is full.
         """
+        valid = mask > 0
+        empty = np.array(self.nodata or 0).astype(pixels.dtype)
         if self.nodata is not None:
-            empty = np.array(self.nodata).astype(pixels.dtype)
-            taken = np.logical_and(pixels == empty, mask > 0)
-            self._collisions += int(np.count_nonzero(taken))
-            pixels = np.where(mask > 0, pixels, empty)
+            self._collisions += int(np.count_nonzero((pixels == empty) & valid))
+        pixels = np.where(valid, pixels, empty)
         if self.dtype == np.int8:
             pixels = pixels.astype(np.int16)
         try:
             self._tiles.write(column, row, pixels)
+            if self.nodata is None:
+                self._hide(column, row, np.asarray(valid.any(axis=0)))
         except RuntimeError as error:
             raise self._failure(error) from error
         if self.legend:
-            for value, count in _counted(pixels[0]):
+            for value, count in _counted(pixels[0][valid[0]]):
                 self.counts[value] = self.counts.get(value, 0) + count
+
+    def _hide(self, column: int, row: int, valid: np.ndarray) -> None:
+        """Mask pixels; the file has no mask until the first one."""
+        if valid.all():
+            return
+        if self._mask is None:
+            gdal.SetThreadLocalConfigOption("GDAL_TIFF_INTERNAL_MASK", "YES")
+            self._dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+            gdal.SetThreadLocalConfigOption("GDAL_TIFF_INTERNAL_MASK", None)
+            self._mask = self._dataset.GetRasterBand(1).GetMaskBand()
+            self._mask.Fill(255)
+        self._mask.WriteArray(np.where(valid, 255, 0).astype(np.uint8), column, row)
+        self._mask.FlushCache()  # into the file now, as tiles are
 
     def finish(self, tags: Mapping[str, str]) -> None:
         """Build overviews and give the file its name.
@@ -201,6 +219,15 @@ class OutputRaster:
                 f"{self._collisions} valid pixels of {self.path.name} have the value "
                 f"{self.nodata:g}, which also marks NoData there: have the function declare a "
                 "noData value in updateRasterInfo that it never returns",
+                stacklevel=2,
+            )
+        classes = {entry.value for entry in self.legend} | {0, self.nodata}
+        strange = sorted(value for value in self.counts if value not in classes)
+        if strange:
+            listed = ", ".join(map(str, strange[:10])) + (", …" if strange[10:] else "")
+            warnings.warn(
+                f"{sum(self.counts[value] for value in strange):,} pixels of {self.path.name} have "
+                f"values that are in no class: {listed}",
                 stacklevel=2,
             )
         try:
@@ -252,7 +279,7 @@ class OutputRaster:
     def _close(self) -> list[str]:
         """Close the file; returns what went wrong."""
         with collecting_failures() as problems:
-            self._dataset = self._tiles = None
+            self._mask = self._dataset = self._tiles = None
         return problems
 
     def _publish(self) -> None:
@@ -326,9 +353,9 @@ def _counted(values: np.ndarray) -> Iterator[tuple[int, int]]:
     """Every value that occurs, and how often."""
     if values.dtype in (np.uint8, np.uint16):  # far quicker than sorting them
         counts = np.zeros(np.iinfo(values.dtype).max + 1, np.int64)
-        rows = max(1, COUNTED_AT_ONCE // max(1, values.shape[1]))
-        for top in range(0, len(values), rows):
-            counts += np.bincount(values[top : top + rows].ravel(), minlength=len(counts))
+        for start in range(0, len(values), COUNTED_AT_ONCE):
+            part = values[start : start + COUNTED_AT_ONCE]
+            counts += np.bincount(part, minlength=len(counts))
         yield from ((int(value), int(counts[value])) for value in np.flatnonzero(counts))
     else:
         for value, count in zip(*np.unique(values, return_counts=True)):

@@ -29,8 +29,6 @@ def draw(
     result: str | Path,
     legend: Sequence[LegendEntry],
     out: str | Path,
-    *,
-    title: str = "",
 ) -> Path:
     """Draw a PNG with the scene on the left and the classes over it on the right.
 
@@ -44,12 +42,6 @@ def draw(
         Classes; empty for probabilities.
     out : path
         File to write.
-    title : str
-        Line above the picture.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------
@@ -102,8 +94,6 @@ def draw(
         figure.colorbar(shown, ax=right, fraction=0.046)
     for axes in (left, right):
         axes.set_axis_off()
-    if title:
-        figure.suptitle(title)
     _save(figure, target)
     return target
 

@@ -51,20 +51,10 @@ class BlockGrid(NamedTuple):
         """Number of blocks."""
         return -(-self.width // self.tx) * -(-self.height // self.ty)
 
-    def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
-        """Go through the blocks row by row; ArcGIS does not document its order.
-
-        Parameters
-        ----------
-        first, last : int
-            Numbers of a range of blocks, as of a slice; by default all.
-
-        Yields
-        ------
-        Block
-        """
+    def blocks(self) -> Iterator[Block]:
+        """Go through the blocks row by row; ArcGIS does not document its order."""
         across = -(-self.width // self.tx)
-        for number in range(len(self))[first:last]:
+        for number in range(len(self)):
             yield self.block(number % across, number // across)
 
     def block(self, across: int, down: int) -> Block:

@@ -30,22 +30,8 @@ from .gdal_files import (
 MOST_LISTED = 6
 # Beside images lie worlds, statistics and tables.
 SIDECARS = (
-    ".xml",
-    ".tfw",
-    ".jgw",
-    ".pgw",
-    ".prj",
-    ".dbf",
-    ".cpg",
-    ".ovr",
-    ".msk",
-    ".txt",
-    ".md",
-    ".json",
-    ".csv",
-    ".shp",
-    ".shx",
-    ".geojson",
+    *(".xml", ".tfw", ".jgw", ".pgw", ".prj", ".dbf", ".cpg", ".ovr", ".msk", ".txt", ".md"),
+    *(".json", ".csv", ".shp", ".shx", ".geojson"),
 )
 
 

@@ -121,7 +121,8 @@ def read_definition(model: str, folder: str) -> ModelDefinition:
     try:
         return _definition(emd, own, folder)
     except CLIPSegError as error:
-        raise type(error)(f"{where}: {error}") from error
+        error.args = (f"{where}: {error}",)
+        raise
     except KeyError as error:
         raise DefinitionError(f"{where} lacks the key {error}") from error
     except (TypeError, ValueError, OverflowError, AttributeError) as error:

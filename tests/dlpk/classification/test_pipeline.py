@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from dlpk.classification.pipeline import DEPTH, Pipeline
+from dlpk.classification.pipeline import run_stages
 
 
 def test_everything_comes_out_in_order() -> None:
     written: list[tuple[int, int]] = []
     done: list[int] = []
-    made: Pipeline[int, int, int] = Pipeline(
+    run_stages(
+        range(100),
         lambda task: task * 2,
         lambda task, given: given + 1,
         lambda task, m: written.append((task, m)),
+        done.append,
     )
-    made.run(range(100), done.append)
     assert written == [(n, 2 * n + 1) for n in range(100)]
     assert done == list(range(100))
 
@@ -39,7 +40,7 @@ def test_stages_overlap() -> None:
             assert written.wait(10)
         return given
 
-    Pipeline(read, compute, lambda task, made: written.set()).run(range(3), lambda task: None)
+    run_stages(range(3), read, compute, lambda task, made: written.set(), lambda task: None)
 
 
 def test_reading_does_not_run_away() -> None:
@@ -55,9 +56,8 @@ def test_reading_does_not_run_away() -> None:
         read.append(task)
         return task
 
-    Pipeline(take, compute, lambda task, made: None).run(range(200), lambda task: None)
-    # In work, in the queue, and in the reader's hand.
-    assert most <= DEPTH + 2
+    run_stages(range(200), take, compute, lambda task, made: None, lambda task: None)
+    assert most <= 2  # in work, and read ahead
 
 
 @pytest.mark.parametrize("stage", ["read", "compute", "write", "finished"])
@@ -73,20 +73,9 @@ def test_a_failure_ends_all_stages(stage: str, error: BaseException) -> None:
 
     before = threading.active_count()
     with pytest.raises(type(error)):
-        Pipeline(fail_at("read"), fail_at("compute"), fail_at("write")).run(
-            range(50), fail_at("finished")
-        )
+        run_stages(range(50), *map(fail_at, ("read", "compute", "write", "finished")))
     assert threading.active_count() == before
 
 
 def test_no_tasks() -> None:
-    Pipeline(lambda t: t, lambda t, g: g, lambda t, m: None).run([], lambda task: None)
-
-
-def test_a_failing_task_list() -> None:
-    def tasks() -> Any:
-        yield 1
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"):
-        Pipeline(lambda t: t, lambda t, g: g, lambda t, m: None).run(tasks(), lambda task: None)
+    run_stages([], lambda t: t, lambda t, g: g, lambda t, m: None, lambda t: None)

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dlpk.errors import ArgumentsError
-from dlpk.harness.arguments import argument_scalars, as_text, parse_assignments, through_server
+from dlpk.harness.arguments import argument_scalars, as_text, parse_assignments
 from dlpk.harness.settings import CHOICES, Settings, parse_settings
 
 DECLARED = [
@@ -71,39 +69,6 @@ def test_as_text(value: object, text: str) -> None:
     assert as_text(value) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "arrived"),
-    [
-        ("water", "water"),
-        ("solar panel", "solar"),
-        ("water, tree", "water,"),
-        ("water;tree", "water"),
-        ("'solar panel'", "solar panel"),
-        ("'a;b'", "a;b"),
-        ('"a b" c', "a b"),
-        ("don't panic", "don't"),
-        ("'open", "'open"),
-        ("", None),
-        ("  ", None),
-        (";", None),
-    ],
-)
-def test_through_server(value: str, arrived: str | None) -> None:
-    assert through_server({"text_prompt": value, "padding": 0}).get("text_prompt") == arrived
-    assert through_server({"text_prompt": value, "padding": 0})["padding"] == "0"
-
-
-@given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.text(max_size=20)))
-def test_any_text_through_server(scalars: dict[str, str]) -> None:
-    arrived = through_server(scalars)
-    assert set(arrived) <= set(scalars)
-    for name, value in scalars.items():
-        plain = value.isascii() and value.isalnum()
-        if plain and all(";" not in other for other in scalars.values()):
-            quotes = any(mark in other for other in scalars.values() for mark in "'\"")
-            assert quotes or arrived[name] == value
-
-
 def test_assignments() -> None:
     assert parse_assignments(["a=1", " b =x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
     for wrong in (["a"], ["=1"], [" =1"], [""]):
@@ -120,7 +85,7 @@ def test_settings() -> None:
         assert getattr(Settings(), name) == choices[0]
         with pytest.raises(ArgumentsError, match=f"the setting {name} is 'nonsense'"):
             parse_settings({name: "nonsense"})
-    assert parse_settings({"arguments-as": " mixed "}) == Settings(arguments_as="mixed")
+    assert parse_settings({"arguments-as": " typed "}) == Settings(arguments_as="typed")
     assert parse_settings({}).changed() == {}
     assert parse_settings({"stretch": "none"}).changed() == {"stretch": "none"}
     with pytest.raises(ArgumentsError, match="did you mean 'stretch'"):

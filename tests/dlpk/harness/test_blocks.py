@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from dlpk.errors import ContractError, RasterError
+from dlpk.errors import ContractError, FunctionError, RasterError
 from dlpk.harness.settings import Host, Settings
-from tests.support.runs import all_blocks, calls, gradient, make_package, make_raster, running
+from tests.support.runs import (
+    FUNCTIONS,
+    all_blocks,
+    calls,
+    gradient,
+    make_package,
+    make_raster,
+    running,
+)
 
 SHAPE = (3, 40, 50)
 
@@ -373,3 +381,21 @@ def test_nodata_per_band(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "t.tif", scene, nodata=9)
     (call,) = first_calls(tmp_path, {"inputMask": True}, raster)
     assert pixels(call, "raster_mask").tolist() == [[[1, 0, 1]], [[1, 0, 0]]]
+
+
+def test_whole_blocks_at_the_edge_for_functions_that_hard_code_the_size(tmp_path: Path) -> None:
+    text = FUNCTIONS / "Probe.py"
+    code = (
+        text.read_text()
+        .replace("class Probe", "class Fixed")
+        .replace(
+            "        rows, columns = shape[-2:]\n",
+            "        rows, columns = shape[-2:]\n        assert rows == 16\n",
+        )
+    )
+    package = make_package(tmp_path / "F", "Fixed", text=code, probe={"Answer": "2-d"})
+    raster = make_raster(tmp_path / "s.tif", (1, 40, 16))
+    with running(package, raster) as run, pytest.raises(FunctionError, match="edge_blocks=whole"):
+        all_blocks(run)
+    with running(package, raster, settings=Settings(edge_blocks="whole")) as run:
+        assert all_blocks(run).shape == (1, 40, 16)

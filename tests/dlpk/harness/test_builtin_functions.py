@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from dlpk.errors import FunctionError
-from dlpk.harness.builtin_functions import builtin_function
-from dlpk.harness.loader import function_path
+from dlpk.harness.loader import builtin_function, function_path
 from dlpk.package.open import open_package
 from tests.support.runs import FUNCTIONS, all_blocks, gradient, make_package, make_raster, running
 

@@ -72,9 +72,7 @@ def test_initialize_with_arguments(tmp_path: Path, raster: Path) -> None:
     ("written_as", "expected"),
     [
         ("text", {"threshold": "0.7", "padding": "0", "text_prompt": "a b;c", "flag": "True"}),
-        ("mixed", {"threshold": "0.7", "padding": 0, "text_prompt": "a b;c", "flag": True}),
         ("typed", {"threshold": 0.7, "padding": 0, "text_prompt": "a b;c", "flag": True}),
-        ("server", {"threshold": "0.7", "padding": "0", "text_prompt": "a", "flag": "True"}),
     ],
 )
 def test_arguments(tmp_path: Path, raster: Path, written_as: str, expected: object) -> None:

@@ -42,7 +42,7 @@ def test_dialog(tmp_path: Path) -> None:
         "…",
         "(8)",
     ]
-    assert dialog.to_dict()["parameters"] == parameters[2:]
+    assert list(dialog.parameters) == parameters[2:]
 
 
 def test_memory_of_the_dialog(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_pictures(tmp_path: Path, shape: tuple[int, int, int], dtype: str) -> No
     result = make_raster(tmp_path / "r.tif", classes, nodata=255)
     legend = [LegendEntry(1, "$water$ _x_ 水", (0, 0, 255)), LegendEntry(2, "b" * 90, (9, 9, 9))]
     for entries in (legend, []):
-        path = draw(raster, result, entries, tmp_path / "p.png", title="A title")
+        path = draw(raster, result, entries, tmp_path / "p.png")
         dataset = gdal.Open(str(path))
         assert min(dataset.RasterXSize, dataset.RasterYSize) > 100
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".png", ".tif", ".tif"]

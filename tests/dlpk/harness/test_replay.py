@@ -18,8 +18,7 @@ from dlpk.classification.api import classify
 from dlpk.classification.block_call import make_request
 from dlpk.cli.main import main
 from dlpk.errors import FunctionError, PackageError
-from dlpk.harness.replay import replay
-from dlpk.harness.request import Call, Request, load_call, save_call
+from dlpk.harness.replay import Call, Request, load_call, replay, save_call
 from tests.support.runs import calls, gradient, make_package, make_raster, running
 
 FAILING = """

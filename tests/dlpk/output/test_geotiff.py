@@ -32,7 +32,7 @@ def test_classes(tmp_path: Path, raster: Path) -> None:
     assert dataset.GetGeoTransform() == TRANSFORM
     assert dataset.GetSpatialRef().GetAuthorityCode(None) == "32618"
     assert band.DataType == gdal.GDT_Byte
-    assert band.GetNoDataValue() == 255
+    assert band.GetNoDataValue() is None  # none was declared: a mask tells
     assert band.GetColorTable().GetColorEntry(1) == (9, 1, 1, 255)
     assert band.GetCategoryNames() == ["background", "water", entries[1][1]]
     assert dataset.GetMetadata("IMAGE_STRUCTURE")["COMPRESSION"] == "DEFLATE"
@@ -172,29 +172,53 @@ class Naming(Probe):
     assert not Path(f"{path}.vat.dbf").exists()
 
 
+@pytest.mark.parametrize("cog", [False, True])
 @pytest.mark.parametrize(
     ("kind", "declared", "nodata"),
     [
-        ("u1", None, 255),
+        ("u1", None, None),
         ("u1", [7], 7),
-        ("u1", [1], 255),  # a class
-        ("u1", [0], 255),  # the background
-        ("u1", [900], 255),
-        ("i2", None, 32767),
+        ("u1", [1], None),  # a class
+        ("u1", [0], None),  # the background
+        ("u1", [900], None),
+        ("i2", None, None),
         ("f4", [-1], -1),
     ],
 )
 def test_nodata(
-    tmp_path: Path, raster: Path, kind: str, declared: Any, nodata: float | None
+    tmp_path: Path, raster: Path, kind: str, declared: Any, nodata: float | None, cog: bool
 ) -> None:
     output = {"bandCount": 1, "pixelType": kind, "noData": declared}
     probe = {"Output": output, "Answer": "mask"}
-    path = result(tmp_path, raster, probe=probe)
+    path = result(tmp_path, raster, probe=probe, cog=cog)
     dataset = gdal.Open(str(path))
-    assert dataset.GetRasterBand(1).GetNoDataValue() == nodata
-    masked = read(path)[0, 0]  # the function masks every other row
-    assert (masked == (1 if nodata is None else nodata)).all()
+    band = dataset.GetRasterBand(1)
+    assert band.GetNoDataValue() == nodata
+    mask = band.GetMaskBand().ReadAsArray()
+    assert (mask[0] == 0).all()  # the function masks every other row
+    assert (mask[1] == 255).all()
     assert (read(path)[0, 1] == 1).all()
+    assert not Path(f"{path}.msk").exists()
+
+
+def test_no_value_of_a_function_becomes_nodata(tmp_path: Path) -> None:
+    """Without a declared NoData value, every value may be a result; those in no class are named."""
+    pixels = np.zeros((1, 600, 300), np.uint8)
+    pixels[0, :, ::2] = 255
+    raster = make_raster(tmp_path / "s.tif", pixels)
+    said: list[tuple[str, str]] = []
+    output = {"bandCount": 1, "pixelType": "u1"}
+    path = result(
+        tmp_path,
+        raster,
+        probe={"Output": output},
+        say=lambda level, text: said.append((level, text)),
+    )
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    assert band.GetNoDataValue() is None
+    assert band.GetMaskFlags() == gdal.GMF_ALL_VALID
+    assert [text for _, text in said if text.endswith("in no class: 255")]
 
 
 def test_valid_pixels_that_become_nodata_are_warned_of(tmp_path: Path, raster: Path) -> None:

@@ -185,7 +185,7 @@ def test_one_pixel(tmp_path: Path) -> None:
 
 
 def test_dialog_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlpk.testing.run_checks.MOST_SECONDS", 0.0)
+    monkeypatch.setattr("dlpk.testing.behaviour.MOST_SECONDS", 0.0)
     report = judged(tmp_path / "P")
     assert rules(report) == {*SOUND, "run/dialog-slow"}
     assert len(report.warnings) == 1
