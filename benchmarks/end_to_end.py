@@ -100,7 +100,7 @@ def _bare(
         definition = read_definition(str(opened.emd_path), str(opened.root))
         arguments = parse_arguments(given, definition)
         chosen = choose_device(device_number(device))
-        dtype = choose_precision(arguments.precision, chosen, definition.precisions)
+        dtype = choose_precision(arguments.precision, chosen)
         exact = arguments.precision == "fp32"
         segmenter = Segmenter(definition, chosen, dtype, exact=exact)
         segmenter.look_for(arguments.plan.concepts)

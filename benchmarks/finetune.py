@@ -151,7 +151,7 @@ class Fold:
         """The network, or a fast one for encoding."""
         dtype = torch.float32
         if encoder:
-            dtype = choose_precision("auto", self.device, ("fp32", "bf16"))
+            dtype = choose_precision("auto", self.device)
         with SafetensorsFile(str(self.folder / "model.safetensors")) as file:
             return load_network(
                 file, self.config, device=self.device, dtype=dtype, exact=not encoder
