@@ -254,29 +254,12 @@ def _check_data(entries: list[Entry], findings: Collector) -> None:
             f"the whole package would grow from {shown_size(packed)} to {shown_size(total)}",
             "Do not unpack it. If it is meant to be so, store it without compression.",
         )
-    _check_overlap(entries, findings)
 
 
 def _impossible(entry: Entry) -> bool:
     if entry.method == STORED:
         return entry.size != entry.packed and not entry.flags & ENCRYPTED
     return entry.method == DEFLATED and entry.size > _DEFLATE_RATIO * entry.packed
-
-
-def _check_overlap(entries: list[Entry], findings: Collector) -> None:
-    reached = 0
-    last = ""
-    for entry in sorted(entries, key=lambda entry: entry.offset):
-        if entry.offset < reached:
-            findings.add(
-                "container/overlap",
-                f"the data of entries {shown(last)} and {shown(entry.name)} overlap",
-                "Do not unpack it; take the file from its author again.",
-                place(entry.name),
-            )
-        end = entry.data_offset + entry.packed if entry.data_offset >= 0 else entry.offset + 1
-        if end > reached:
-            reached, last = end, entry.name
 
 
 def _check_names(entries: list[Entry], package: str, findings: Collector) -> None:

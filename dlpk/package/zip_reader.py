@@ -117,7 +117,9 @@ def read_directory(handle: BinaryIO, findings: Collector) -> list[Entry] | None:
     handle.seek(end.start)
     block = handle.read(end.size)
     entries = _read_central(block, end, findings)
-    return _read_local_headers(handle, entries, end, findings)
+    entries = _read_local_headers(handle, entries, end, findings)
+    _check_overlap(entries, findings)
+    return entries
 
 
 def _find_end(handle: BinaryIO, length: int, findings: Collector) -> _End | None:
@@ -361,3 +363,19 @@ def _read_local_headers(
             data_offset = -1
         checked.append(replace(entry, data_offset=data_offset))
     return checked
+
+
+def _check_overlap(entries: list[Entry], findings: Collector) -> None:
+    reached = 0
+    last = ""
+    for entry in sorted(entries, key=lambda entry: entry.offset):
+        if entry.offset < reached:
+            findings.add(
+                "container/overlap",
+                f"the data of entries {shown(last)} and {shown(entry.name)} overlap",
+                "Do not unpack it; take the file from its author again.",
+                place(entry.name),
+            )
+        end = entry.data_offset + entry.packed if entry.data_offset >= 0 else entry.offset + 1
+        if end > reached:
+            reached, last = end, entry.name

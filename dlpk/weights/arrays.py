@@ -1,69 +1,51 @@
-"""Where the elements of an array of numpy lie in its file, and whether they are a pickle.
+"""Where the elements of an array of numpy lie in its file, and whether they are pickled objects.
 
-The format: numpy.lib.format. A header is a Python literal; any spelling of a type is accepted.
+The format: numpy.lib.format. A header is a Python literal; whatever is not plainly a type without
+objects may have some.
 """
 
 from __future__ import annotations
 
 import ast
-import math
 import re
+from math import prod
 from typing import Any, BinaryIO, Final
 
 __all__ = ["extent"]
 
 _MAX_HEADER: Final = 1 << 16
-_PLAIN_TYPE: Final = re.compile(r"[<>|=]?(?:([biufc?mM])(\d*)(?:\[\w+\])?|([SaUV])(\d+))")
+_PLAIN_TYPE: Final = re.compile(r"[<>|=]?([biufc?mMSaUV])(\d*)(\[\w+\])?")
 
 
-def extent(file: BinaryIO, size: int, head: bytes) -> tuple[int, int]:
-    """Return the first byte of an array's elements and how many bytes they take.
-
-    Parameters
-    ----------
-    file : binary file
-        At its start.
-    size : int
-        Its bytes.
-    head : bytes
-        Its first bytes.
-
-    Returns
-    -------
-    tuple of int and int
-        Negative bytes if the elements are, or may be, objects: then they are pickled.
-
-    Raises
-    ------
-    ValueError
-        If the header cannot be read.
-    """
+def extent(file: BinaryIO, head: bytes) -> tuple[int, int | None]:
+    """Return the first byte of an array's elements and their bytes; None if they may be objects."""
     width = 2 if head[6:7] == b"\1" else 4
     begin = 8 + width + int.from_bytes(head[8 : 8 + width], "little")
-    if begin > min(_MAX_HEADER, size):
-        raise ValueError("it is too long")
+    if begin > _MAX_HEADER:
+        return begin, None
     try:
         header = ast.literal_eval(file.read(begin)[8 + width :].decode("utf-8").strip())
-        return begin, _type_size(header["descr"]) * math.prod(header["shape"])
-    except (SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
-        raise ValueError(str(error)) from error
+        return begin, _size(header["descr"]) * _count(header["shape"])
+    except (SyntaxError, TypeError, ValueError, LookupError, RecursionError, MemoryError):
+        return begin, None
 
 
-def _type_size(description: Any) -> int:
-    """Return the bytes of an array's element; -1 if it is, or may be, an object."""
-    if isinstance(description, str):
-        match = _PLAIN_TYPE.fullmatch(description)
-        if match is None:
-            return -1
-        size = int(match[2] or match[4] or 1)
-        return 4 * size if match[3] == "U" else 8 if match[1] in ("m", "M") else size
-    if isinstance(description, tuple):
-        if len(description) != 2:
-            return -1
-        size, shape = _type_size(description[0]), description[1]
-        return size * math.prod(shape if isinstance(shape, tuple) else (shape,))
-    sizes = []
-    for field in description:
-        size = _type_size(field[1])
-        sizes.append(size * math.prod(field[2]) if len(field) > 2 and size >= 0 else size)
-    return -1 if -1 in sizes else sum(sizes)
+def _size(kind: Any) -> int:
+    """Return the bytes of an element; raises whatever for a type that may have objects."""
+    if isinstance(kind, tuple):
+        inner, shape = kind
+        return _size(inner) * _count(shape)
+    if isinstance(kind, list):
+        return sum(_size(field[1]) * _count(*field[2:]) for field in kind)
+    match = _PLAIN_TYPE.fullmatch(kind)
+    if match is None:
+        raise ValueError(kind)
+    return int(match[2] or 1) * (4 if match[1] == "U" else 1)
+
+
+def _count(shape: Any = ()) -> int:
+    """Return the number of elements; objects are unpickled whatever a negative shape says."""
+    lengths = shape if isinstance(shape, tuple) else (shape,)
+    if any(type(length) is not int or length < 0 for length in lengths):
+        raise ValueError(shape)
+    return prod(lengths)

@@ -26,10 +26,10 @@ from ..package.rules import collector as zip_faults
 from ..package.zip_data import METHODS, STORED, EntryError, unpack
 from ..package.zip_reader import ENCRYPTED, Entry, read_directory
 from .arrays import extent
-from .formats import HDF5, holds_data_only, holds_lambda
+from .formats import graph_code, holds_data_only, is_text, script_code
 from .parts import Content
 from .pickles import read_pickle
-from .program import ALLOWED, Fetched, Text
+from .program import ALLOWED, Program, Text
 
 __all__ = ["PICKLES", "Judge"]
 
@@ -51,25 +51,13 @@ _LEGACY_PICKLES: Final = 5
 _OF_TAR: Final = ("pickle", "storages", "tensors")
 _SHOWN: Final = 6
 
-_AGAIN: Final = "Copy the file again, or save the weights anew."
-_SAVE: Final = (
-    "Do not load it unless you trust whoever made it. Save the tensors alone:"
-    " torch.save(model.state_dict(), path), or safetensors."
-)
+_SAVE: Final = "Save the tensors alone: torch.save(model.state_dict(), path), or safetensors."
+_DISTRUST: Final = "Do not load it unless you trust whoever made it."
 _SCRIPT: Final = re.compile(r"__torch__(\.\w+)+|torch\.jit\._pickle\.restore_type_tag")
-_SCRIPT_FILES: Final = re.compile(
-    rb"\b(?:torch|ops\.aten)\.(?:save|load|from_file)\b|\bops\.(?!aten|prim|quantized|torchvision)\w+"
-)
 
 
 class Judge:
-    """Judges one file and everything in it.
-
-    Parameters
-    ----------
-    findings : Collector
-        Takes the findings.
-    """
+    """Judges one file and everything in it, and reports to `findings`."""
 
     def __init__(self, findings: Collector) -> None:
         self._findings = findings
@@ -80,13 +68,7 @@ class Judge:
         """Names that ``torch.load(weights_only=True)`` refuses."""
 
     def judge(self, content: Content) -> bool:
-        """Report what is wrong with a content.
-
-        Returns
-        -------
-        bool
-            Whether it is known what it is.
-        """
+        """Report what is wrong with a content; tell whether it is known what it is."""
         self._parts -= 1
         if content.depth > MAX_DEPTH or self._parts < 0:
             self._unread(content, "files in files are")
@@ -96,28 +78,27 @@ class Judge:
         asked = [
             ask(content, head) for ask in (self._zip, self._tar, self._array, self._compressed)
         ]
-        if any(asked) and content.pickled:
-            content = replace(content, pickled=False)
-        known = self._pickles(content, head) or any(asked)
-        if (head.startswith(HDF5) or (content.depth and head[:1] == b"{")) and holds_lambda(
-            content.open()
-        ):
+        pickled = content.pickled and not any(asked)
+        known = self._pickles(replace(content, pickled=pickled), head) or any(asked)
+        code = graph_code(content.open(), head, inner=content.depth > 0)
+        if content.script and content.place.endswith(".py"):
+            code = code or script_code(content.open())
+        if code:
             self._findings.add(
-                "weights/keras-lambda",
-                "the Keras model has a Lambda layer, which is Python code in the file",
-                "Save the model without Lambda layers, or its weights alone.",
-                content.place,
+                "weights/model-code", f"the model's program has {code}", _DISTRUST, content.place
             )
-        if not known and content.pickled and content.depth:
+        if not known and pickled and content.depth:
             self._damaged(content, "it is none of the forms that weights come in")
-        return known or holds_data_only(content.open(), content.size, head, not content.pickled)
-
-    # --- findings ---------------------------------------------------------------------------
+        return (
+            known
+            or holds_data_only(content.open(), content.size, head)
+            or (is_text(head) and not pickled)
+        )
 
     def _damaged(self, content: Content, what: str) -> None:
-        self._findings.add(
-            "weights/damaged", f"the file cannot be read to its end: {what}", _AGAIN, content.place
-        )
+        again = "Copy the file again, or save the weights anew."
+        message = f"the file cannot be read to its end: {what}"
+        self._findings.add("weights/damaged", message, again, content.place)
 
     def _unread(self, content: Content, what: str) -> None:
         self._findings.add(
@@ -130,32 +111,29 @@ class Judge:
     # --- archives ---------------------------------------------------------------------------
 
     def _zip(self, content: Content, head: bytes) -> bool:
-        begins = head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\10"))
+        begins = head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\10", b"PK00"))
         file = content.open()
         if not begins:
             file.seek(max(0, content.size - _TAIL))
             if b"PK\5\6" not in file.read():
                 return False
         faults = zip_faults(content.place)
-        entries = read_directory(file, faults)
-        fault = next(
-            (
-                finding.message
-                for finding in faults.report()
-                if finding.severity is Severity.ERROR or finding.rule == "container/leading-data"
-            ),
-            "" if entries is not None else "it has no directory",
-        )
-        if fault and (begins or entries):
-            self._damaged(content, fault)
-        entries = entries or []
+        entries = read_directory(file, faults) or []
+        if not (begins or entries):
+            return False
+        for fault in faults.report():
+            if fault.severity is Severity.ERROR or fault.rule == "container/leading-data":
+                self._damaged(content, fault.message)
+                break
+        if faults.broke("container/overlap"):  # the same bytes over and over
+            return True
         names = {entry.path for entry in entries}
         folder = entries[0].path.partition("/")[0] if entries else ""
         script = f"{folder}/constants.pkl" in names and any("/code/" in name for name in names)
         for entry in entries:
             if entry.data_offset >= 0 and (entry.packed or entry.size):
                 self._entry(content, file, entry, script)
-        return begins or bool(entries)
+        return True
 
     def _entry(self, content: Content, file: BinaryIO, entry: Entry, script: bool) -> None:
         how = {"pickled": entry.name.lower().endswith(PICKLES), "script": script}
@@ -168,34 +146,18 @@ class Judge:
             self._damaged(inner, f"it announces {plural(entry.size, 'byte')}")
         else:
             self.judge(inner)
-        if script and entry.path.endswith(".py"):
-            self._script(inner)
-
-    def _script(self, code: Content) -> None:
-        found = _SCRIPT_FILES.search(code.open().read(_CHUNK)) if code.size <= _CHUNK else None
-        if found or code.size > _CHUNK:
-            what = found.group().decode() if found else "more code than is looked into"
-            self._findings.add(
-                "weights/torchscript-files",
-                f"the TorchScript code uses {what}",
-                "Do not load it unless you trust whoever made it.",
-                code.place,
-            )
 
     def _tar(self, content: Content, head: bytes) -> bool:
         try:
             tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
             with tarfile.open(fileobj=content.open(), mode="r:") as archive:
                 for member in archive:
-                    inner = content.part(
-                        member.offset_data,
-                        member.size,
-                        member.name,
-                        pickled=member.name.lower().endswith((*PICKLES, *_OF_TAR)),
-                    )
-                    if member.issparse() or (not member.isreg() and member.name in _OF_TAR):
+                    place, size, name = member.offset_data, member.size, member.name
+                    pickled = name.lower().endswith((*PICKLES, *_OF_TAR))
+                    inner = content.part(place, size, name, pickled=pickled)
+                    if member.issparse() or (not member.isreg() and name in _OF_TAR):
                         self._unread(inner, "links and other special entries are")
-                    elif member.isreg():
+                    elif member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
                         self.judge(inner)
             return True
         except tarfile.HeaderError:
@@ -207,21 +169,15 @@ class Judge:
     # --- compressed -------------------------------------------------------------------------
 
     def _compressed(self, content: Content, head: bytes) -> bool:
-        if head.startswith((b"ZF0x", b"\x04\x22\x4d\x18")):
-            self._unread(content, "what joblib compresses so is")
-            return True
-        file, certain = content.open(), True
-        if head.startswith(b"\x1f\x8b"):
-            pieces = _pieces(gzip.open, file)
-        elif head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
-            pieces = _pieces(bz2.open, file)
-        elif head.startswith((b"\xfd7zXZ", b"\x5d\0")):
-            pieces, certain = _pieces(lzma.open, file), head[0] == 0xFD
-        elif head[:1] == b"x" and int.from_bytes(head[:2], "big") % 31 == 0:
-            pieces, certain = _inflate(file), False
-        else:
-            return False
-        return self._unpack(content.part(0, content.size), pieces, broken_is_fault=certain)
+        for magic, opener, certain in _COMPRESSED:
+            if not re.match(magic, head, re.DOTALL):
+                continue
+            if opener is None:
+                self._unread(content, "what is compressed or compiled so is")
+                return True
+            inner = replace(content, depth=content.depth + 1)
+            return self._unpack(inner, opener(content.open()), broken_is_fault=certain)
+        return False
 
     def _unpack(self, content: Content, pieces: Iterable[bytes], *, broken_is_fault: bool) -> bool:
         """Judge what is unpacked of a content; tell whether it could be unpacked."""
@@ -242,22 +198,15 @@ class Judge:
             inner = content.holds(cast(BinaryIO, file), size, pickled=content.pickled)
             return (self.judge(inner) if size else False) or not problem or broken_is_fault
 
-    # --- arrays -----------------------------------------------------------------------------
-
     def _array(self, content: Content, head: bytes) -> bool:
         if not head.startswith(b"\x93NUMPY"):
             return False
-        try:
-            begin, size = extent(content.open(), content.size, head)
-        except ValueError as error:
-            self._damaged(content, f"the header of the array is none ({error})")
-            return True
-        if size < 0:  # objects: a pickle
-            self.judge(content.part(begin, content.size - begin, pickled=True))
-        elif begin + size != content.size:
-            self._damaged(
-                content, f"the array takes {size:,} bytes, {content.size - begin:,} are there"
-            )
+        begin, size = extent(content.open(), head)
+        rest = content.size - begin
+        if size is None and rest > 0:
+            self.judge(content.part(begin, rest, pickled=True))
+        elif size != rest:
+            self._damaged(content, f"the array has not the {plural(rest, 'byte')} that are there")
         return True
 
     # --- pickles ----------------------------------------------------------------------------
@@ -265,101 +214,94 @@ class Judge:
     def _pickles(self, content: Content, head: bytes) -> bool:
         """Judge all pickles of a content, one behind the other."""
         announced = len(head) > 1 and head[0] == 0x80 and head[1] <= 5
-        legacy = head.startswith(_LEGACY)
+        most = _LEGACY_PICKLES if head.startswith(_LEGACY) else content.size
         if head[:1] == b"P":  # a persistent id, as which a zip begins: no loader gets past it
             return False
         file, at, count, problem = content.open(), 0, 0, ""
-        fetched: list[Fetched] = []
-        hidden: list[tuple[int, str]] = []
-        loads: list[bytes | Text] = []
-        while at < content.size and not (legacy and count == _LEGACY_PICKLES):
+        whole = Program()
+        while at < content.size and count < most and not problem:
             program = read_pickle(file, at, content.size, self._opcodes)
             self._opcodes -= program.opcodes
-            if (
-                program.problem
-                and not (count or announced)
-                and not (program.plausible or program.exhausted)
-            ):
+            problem = program.problem
+            if problem and not (count or announced or program.plausible or program.exhausted):
                 return False  # not a pickle, and nothing happens to whoever takes it for one
-            fetched += program.fetched
-            hidden += program.hidden
-            loads += program.loads
+            whole.fetched += program.fetched
+            whole.hidden += program.hidden
+            whole.loads |= program.loads
             if program.exhausted:
                 self._unread(content, f"pickles of more than {MAX_OPCODES:,} opcodes are")
-                break
-            if program.problem:
-                problem = program.problem
-                break
-            at, count = program.end, count + 1
-        real = announced or content.pickled or bool(fetched or hidden)
-        if not real and (count == 0 or at < content.size):
+            elif not problem:
+                at, count = program.end, count + 1
+        acts = bool(whole.fetched or whole.hidden)
+        if not (announced or content.pickled or acts) and (count == 0 or at < content.size):
             return False
-        if problem and (count or content.pickled):
-            where = f"{problem}, {content.size - at:,} bytes from its end" if count else problem
-            self._damaged(content, f"as a pickle, {where}")
-        self._names(content, fetched, hidden)
-        for load in loads:
+        if problem and not program.exhausted and (count or content.pickled):
+            where = f", {content.size - at:,} bytes from its end" if count else ""
+            self._damaged(content, f"as a pickle, {problem}{where}")
+        self._names(content, whole)
+        for load in whole.loads:
             if isinstance(load, Text):
                 self.judge(content.part(load.start, load.size, pickled=True))
             else:
                 self.judge(content.holds(io.BytesIO(load), len(load), pickled=True))
-        return bool(count or fetched or hidden or (content.pickled and announced))
+        return bool(count or acts or (content.pickled and announced))
 
-    def _names(
-        self, content: Content, fetched: list[Fetched], hidden: list[tuple[int, str]]
-    ) -> None:
-        unknown, objects = [], []
-        for item in fetched:
-            if content.script and _SCRIPT.fullmatch(str(item)):
-                continue
-            kind = ALLOWED.get(str(item))
-            if kind != "tensors":
-                self.beyond_tensors.add(str(item))
-            if kind is None:
-                unknown.append(item)
-            elif kind == "objects":
-                objects.append(item)
+    def _names(self, content: Content, program: Program) -> None:
+        fetched: dict[str, int] = {}
+        for item in program.fetched:
+            if not (content.script and _SCRIPT.fullmatch(str(item))):
+                fetched.setdefault(str(item), item.offset)
+        self.beyond_tensors |= {name for name in fetched if ALLOWED.get(name) != "tensors"}
+        unknown = [name for name in fetched if name not in ALLOWED]
+        objects = [name for name in fetched if ALLOWED.get(name) == "objects"]
+        add, place = self._findings.add, content.place
         if unknown:
-            self._findings.add(
-                "weights/pickle-runs-code",
-                f"loading the file fetches {_listed(unknown)} (byte {unknown[0].offset}), which is"
-                " not on the list of what tensors need",
-                _SAVE,
-                content.place,
-            )
-        if hidden:
-            self._findings.add(
-                "weights/pickle-hidden-name",
-                f"loading the file uses {hidden[0][1]} (byte {hidden[0][0]})",
-                _SAVE,
-                content.place,
-            )
+            what = f"{_listed(unknown)} (byte {fetched[unknown[0]]})"
+            message = f"loading the file fetches {what}, which tensors do not need"
+            add("weights/pickle-runs-code", message, f"{_DISTRUST} {_SAVE}", place)
+        if program.hidden:
+            at, what = program.hidden[0]
+            message = f"loading the file uses {what} (byte {at})"
+            add("weights/pickle-hidden-name", message, f"{_DISTRUST} {_SAVE}", place)
         if objects:
-            self._findings.add(
-                "weights/pickle-classes",
-                f"the file holds whole objects, not only tensors: {_listed(objects)}",
-                "Save the tensors alone: torch.save(model.state_dict(), path), or safetensors.",
-                content.place,
-            )
+            message = f"the file holds whole objects, not only tensors: {_listed(objects)}"
+            add("weights/pickle-classes", message, _SAVE, place)
 
 
-def _listed(items: list[Fetched]) -> str:
-    names = list(dict.fromkeys(str(item) for item in items))
+def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _pieces(opener: Any, file: BinaryIO) -> Iterator[bytes]:
-    with opener(file) as stream:
-        while piece := stream.read1(_CHUNK):
-            yield piece
+def _pieces(opener: Any) -> Any:
+    def pieces(file: BinaryIO) -> Iterator[bytes]:
+        with opener(file) as stream:
+            while piece := stream.read1(_CHUNK):
+                yield piece
+
+    return pieces
 
 
 def _inflate(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what zlib makes of a file, as much of it as there is in front of a fault."""
-    inner = zlib.decompressobj()
-    while not inner.eof:
-        data = inner.unconsumed_tail or file.read(512)
-        if not data:
-            raise EOFError("it breaks off")
-        yield inner.decompress(data, _CHUNK)
+    """Yield what zlib makes of streams one behind the other, until a fault."""
+    data = file.read(512)
+    while data:
+        inner = zlib.decompressobj()
+        while not inner.eof:
+            if not data:
+                raise EOFError("it breaks off")
+            yield inner.decompress(data, _CHUNK)
+            data = inner.unconsumed_tail or (b"" if inner.eof else file.read(512))
+        data = inner.unused_data or file.read(512)
+
+
+_COMPRESSED: Final[tuple[tuple[bytes, Any, bool], ...]] = (
+    (rb"\x1f\x8b", _pieces(gzip.open), True),
+    (rb"BZh.1AY&SY", _pieces(bz2.open), True),
+    (rb"\xfd7zXZ", _pieces(lzma.open), True),
+    (rb"\]\0", _pieces(lzma.open), False),
+    (rb"x[\x01\x20\x3f\x5e\x7d\x9c\xbb\xda\xf9]", _inflate, False),
+    # joblib's old and its LZ4 files, Zstandard, TorchScript for mobiles
+    (rb"ZF0x|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd|.{4}PTMF", None, True),
+)
+"""How compressed files begin, what unpacks them, and whether nothing else begins so."""

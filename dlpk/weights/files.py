@@ -59,13 +59,11 @@ RULES: dict[str, Rule] = {
         " torch refuses to load them.",
         _TORCH,
     ),
-    "weights/torchscript-files": Rule(
+    "weights/model-code": Rule(
         _E,
-        "TorchScript that reads or writes files, or calls libraries, does so at loading.",
-        _TORCH,
-    ),
-    "weights/keras-lambda": Rule(
-        _E, "A Lambda layer is Python code, run at loading.", "Keras: documentation of Lambda"
+        "Lambda layers of Keras, and TorchScript or graphs that use files or libraries, run when"
+        " the model is loaded or used.",
+        "modules of TorchScript; Keras: documentation of Lambda",
     ),
     "weights/damaged": Rule(
         _E, "The file breaks off or is none of its kind; up to there it may have run.", "its format"

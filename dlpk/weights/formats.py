@@ -1,55 +1,82 @@
-"""Formats that hold data only, recognised by reading their headers, not by their first bytes."""
+"""Formats that hold data only, told by reading their headers, and programs that hide in some."""
 
 from __future__ import annotations
 
 import codecs
 import re
-import struct
 from typing import BinaryIO, Final
 
 from model_extension.common.errors import WeightsError
 from model_extension.common.safetensors_header import read_header
 
-__all__ = ["HDF5", "holds_data_only", "holds_lambda"]
+__all__ = ["graph_code", "holds_data_only", "is_text", "script_code"]
 
 HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _CHUNK: Final = 1 << 20
-_LAMBDA: Final = re.compile(rb'"class_name"\s*:\s*"Lambda"')
 _MAX_FIELDS: Final = 100_000
 
+_GRAPH_CODE: Final = re.compile(
+    rb'"Lambda"|"__lambda__"|WriteFile|PyFunc|"module":"(?!builtins"|(?:tf_)?keras\b|tensorflow\b)\w'
+)
+"""Lambda layers and functions of foreign modules in Keras; operations of TensorFlow."""
+_BLANKS: Final = re.compile(rb"[\0\s]+")
+_ESCAPE: Final = re.compile(rb"\\u00([0-9a-fA-F]{2})")
+# Of texts only as the serialiser spells them, too: on one line, in single quotation marks.
+_SCRIPT_ODD: Final = re.compile(rb"\"\"\"|'''|\\\n")
+_SCRIPT_TEXT: Final = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?")
+_SCRIPT_CODE: Final = re.compile(
+    # Only as the serialiser spells it: another name for a module hides what is called.
+    rb"\b(?:torch|ops)\b(?!\.\w)|\b(?:torch|ops\.aten)\.(?:save|load|from_file)\b"
+    rb"|\bops\.(?!(?:aten|prim|quantized|torchvision)\.\w)\w+"
+)
 
-def holds_data_only(file: BinaryIO, size: int, head: bytes, text: bool) -> bool:
-    """Tell whether a file is of a format that holds nothing but data, or a text.
+
+def holds_data_only(file: BinaryIO, size: int, head: bytes) -> bool:
+    """Tell whether a file of so many bytes, with this head, can hold nothing but data."""
+    root = int.from_bytes(head[:4], "little")
+    tflite = head[4:8] == b"TFL3" and 8 <= root < size and root % 4 == 0
+    return head.startswith(HDF5) or tflite or _safetensors(file, size) or _protobuf(file, size)
+
+
+def is_text(head: bytes) -> bool:
+    """Tell whether a file begins like a text."""
+    try:  # a letter may be cut at the end
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter.isspace() for letter in text)
+
+
+def graph_code(file: BinaryIO, head: bytes, *, inner: bool) -> str:
+    """Return what in a model of Keras or TensorFlow is, or calls, a program; else nothing.
 
     Parameters
     ----------
     file : binary file
         At its start.
-    size : int
-        Its bytes.
     head : bytes
-        Its first 512 bytes.
-    text : bool
-        Whether a text will do.
+        Its first bytes.
+    inner : bool
+        Whether it lies in another: then JSON is a model of Keras.
     """
-    return (
-        head.startswith(HDF5)
-        or _safetensors(file, size)
-        or _gguf(head, size)
-        or _tflite(head, size)
-        or _protobuf(file, size)
-        or (text and _text(head))
-    )
-
-
-def holds_lambda(file: BinaryIO) -> bool:
-    """Tell whether a model of Keras, as HDF5 or JSON, has a layer that is Python code."""
-    before = b""
+    json = inner and head.translate(None, b"\0\t\n\r \xef\xbb\xbf\xff\xfe")[:1] == b"{"
+    if not (json or head.startswith((HDF5, b"\x08", b"\x0a"))):
+        return ""
+    text = b""
     while piece := file.read(_CHUNK):
-        if _LAMBDA.search(before + piece):
-            return True
-        before = piece[-64:]
-    return False
+        text = text[-1024:] + _BLANKS.sub(b"", piece)  # JSON may be UTF-16, too
+        if match := _GRAPH_CODE.search(_ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text)):
+            return match.group().decode("latin-1")
+    return ""
+
+
+def script_code(file: BinaryIO) -> str:
+    """Return what in a module of TorchScript uses files or libraries; else nothing."""
+    code = file.read(_CHUNK + 1)
+    if len(code) > _CHUNK:
+        return "more code than is looked into"
+    found = _SCRIPT_ODD.search(code) or _SCRIPT_CODE.search(_SCRIPT_TEXT.sub(b"''", code))
+    return found.group().decode("latin-1") if found else ""
 
 
 def _safetensors(file: BinaryIO, size: int) -> bool:
@@ -59,18 +86,6 @@ def _safetensors(file: BinaryIO, size: int) -> bool:
     except WeightsError:
         return False
     return True
-
-
-def _gguf(head: bytes, size: int) -> bool:
-    if head[:4] != b"GGUF" or len(head) < 24:
-        return False
-    version, tensors, keys = struct.unpack_from("<IQQ", head, 4)
-    return bool(1 <= version <= 3 and 12 * (tensors + keys) < size)
-
-
-def _tflite(head: bytes, size: int) -> bool:
-    root = int.from_bytes(head[:4], "little")
-    return head[4:8] == b"TFL3" and 8 <= root < size and root % 4 == 0
 
 
 def _protobuf(file: BinaryIO, size: int) -> bool:
@@ -101,11 +116,3 @@ def _varint(data: bytes) -> tuple[int, int]:
         if byte < 0x80:
             return value, count + 1
     return 0, 0
-
-
-def _text(head: bytes) -> bool:
-    try:  # a letter may be cut at the end
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return all(letter.isprintable() or letter.isspace() for letter in text)

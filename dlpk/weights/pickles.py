@@ -12,8 +12,7 @@ What may be fetched is in `allowed.json`; whatever is not there is reported.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
-from typing import Any, BinaryIO, Final, NamedTuple, Union
+from typing import BinaryIO, Final, NamedTuple, Union
 
 from .program import Fetched, Program, Text
 
@@ -22,7 +21,7 @@ __all__ = ["read_pickle"]
 MAX_LINE: Final = 1 << 24
 """Longest argument in bytes that ends with its line."""
 MAX_TEXT: Final = 64 * 1024 * 1024
-"""Longest text in bytes that is decoded to look into what it encodes."""
+"""Most bytes of texts in a pickle that are decoded to look into what they encode."""
 _MAX_NAME: Final = 128
 """Longer texts are no allowed names and stay in the file."""
 
@@ -57,21 +56,9 @@ class _Broken(Exception):
 
 
 def read_pickle(file: BinaryIO, start: int, size: int, limit: int) -> Program:
-    """Read one pickle.
+    """Read the pickle at a byte of a file of `size` bytes; at most `limit` opcodes of it.
 
-    Parameters
-    ----------
-    file : binary file
-        Buffered, able to seek.
-    start, size : int
-        First byte of the pickle, and bytes of the file.
-    limit : int
-        Most opcodes to read.
-
-    Returns
-    -------
-    Program
-        Never raises for what is in the file.
+    The file has to be buffered. What is in it raises nothing.
     """
     machine = _Machine(file, start, size)
     file.seek(start)
@@ -92,6 +79,7 @@ class _Machine:
         self._stack: list[_Value] = []
         self._below: list[list[_Value]] = []  # a stack per mark
         self._memo: dict[int, _Value] = {}
+        self._decodable = MAX_TEXT
         self._announced = False  # many data could be opcodes; a protocol's number is a claim
 
     def run(self, limit: int) -> None:
@@ -108,18 +96,18 @@ class _Machine:
             self._at += 1
             name, kind, pops, mark, pushes = opcode
             argument = self._argument(name, kind) if kind is not None else None
-            if name in _STEPS:
-                _STEPS[name](self, argument)
-            elif name == "STOP":
-                self._pop(1)
+            step = getattr(self, f"do_{name.lower()}", None)
+            if step is not None:
+                step(argument)
+                continue
+            if mark:
+                self._to_mark()
+            if pops:
+                self._pop(pops)
+            if pushes:
+                self._stack.append(argument if isinstance(argument, Text) else None)
+            if name == "STOP":
                 return
-            else:
-                if mark:
-                    self._to_mark()
-                if pops:
-                    self._pop(pops)
-                if pushes:
-                    self._stack.append(argument if isinstance(argument, Text) else None)
 
     def _argument(self, name: str, kind: int) -> object:
         """Read an opcode's argument: a `Text`, number or two lines; None if it does not matter."""
@@ -129,7 +117,18 @@ class _Machine:
                 return line, self._line()
             if name in _TEXTS:
                 return Text(_TEXTS[name], start, len(line), line if len(line) < 1024 else None)
-            return self._index(line) if name in ("GET", "PUT") else None
+            if name not in ("GET", "PUT"):
+                return None
+            digits = line.partition(b"\0")[0]  # where the text ends for C
+            if len(digits) > _MAX_NAME and digits.strip().isdigit():
+                self._hide("a number that is too long")
+            try:
+                index = int(digits)
+            except ValueError:
+                index = -1
+            if index < 0:
+                raise _Broken("a number is none")
+            return index
         if kind >= 0:
             return int.from_bytes(self._read(kind), "little")
         width, signed = _LENGTHS[kind]
@@ -197,74 +196,65 @@ class _Machine:
             if isinstance(value, Fetched) and str(value) == _LOADER:
                 self._hide(f"{_LOADER}, which something else calls")
 
-    def _callee(self, value: _Value, values: list[_Value]) -> str:
-        """Note that `value` is called; return its name."""
+    def _call(self, value: _Value) -> None:
+        """Note that `value` is called, and put what comes of it on the stack."""
         self.program.calls += 1
-        self._handed_on(values)
         if not isinstance(value, Fetched) and (self.program.fetched or self.program.hidden):
             self._hide("a function that is worked out while it is loaded, and called")
-        return str(value)
+        self._stack.append(None)
 
     def _top(self) -> _Value:
         if not self._stack:
             raise _Broken("its stack runs empty")
         return self._stack[-1]
 
-    # --- opcodes ----------------------------------------------------------------------------
+    # --- opcodes: all that do more than to take something off the stack and put something there
 
-    def proto(self, number: int) -> None:
+    def do_proto(self, number: int) -> None:
         if number > 5:
             raise _Broken(f"its protocol {number} is unknown")
         self._announced = True
 
-    def mark(self, _: object) -> None:
+    def do_mark(self, _: object) -> None:
         self._below.append(self._stack)
         self._stack = []
 
-    def pop(self, _: object) -> None:
+    def do_pop(self, _: object) -> None:
         if self._stack:
             self._stack.pop()
         else:
             self._to_mark()
 
-    def pop_mark(self, _: object) -> None:
+    def do_pop_mark(self, _: object) -> None:
         if not self._below:
             raise _Broken("a mark is missing")
         self._stack = self._below.pop()
 
-    def dup(self, _: object) -> None:
+    def do_dup(self, _: object) -> None:
         self._stack.append(self._top())
 
-    def get(self, index: int) -> None:
+    def do_get(self, index: int) -> None:
         if index not in self._memo:
             raise _Broken("it asks for what it has not kept")
         self._stack.append(self._memo[index])
 
-    def put(self, index: int) -> None:
+    do_binget = do_long_binget = do_get
+
+    def do_put(self, index: int) -> None:
         self._memo[index] = self._top()
 
-    def memoize(self, _: object) -> None:
+    do_binput = do_long_binput = do_put
+
+    def do_memoize(self, _: object) -> None:
         self._memo[len(self._memo)] = self._top()
 
-    def _index(self, line: bytes) -> int:
-        digits = line.partition(b"\0")[0]  # where the text ends for C
-        try:
-            index = int(digits)
-        except ValueError:
-            index = -1
-            if len(digits) > _MAX_NAME and digits.strip().isdigit():
-                self._hide("a number that is too long")
-        if index < 0:
-            raise _Broken("a number is none")
-        return index
-
-    def fetch(self, argument: tuple[bytes, bytes]) -> None:
+    def do_global(self, argument: tuple[bytes, bytes]) -> None:
         try:
             self._fetch(argument[0].decode("utf-8"), argument[1].decode("utf-8"))
         except UnicodeDecodeError:
             raise _Broken("a name is no text") from None
 
-    def stack_fetch(self, _: object) -> None:
+    def do_stack_global(self, _: object) -> None:
         values = self._pop(2)
         names = [
             value.decoded(value.data) if isinstance(value, Text) and value.data else None
@@ -275,113 +265,91 @@ class _Machine:
             raise _Broken("a name is no text")
         self._fetch(*names)
 
-    def extension(self, _: object) -> None:
+    def do_ext1(self, _: object) -> None:
         if not self._announced:
             raise _Broken("an extension code has no meaning")
         self._hide("an extension code, whose meaning is nowhere in the file")
         self._stack.append(None)
 
-    def instance(self, argument: tuple[bytes, bytes]) -> None:
-        self.fetch(argument)  # Python's own reader does so even if there is no mark
+    do_ext2 = do_ext4 = do_ext1
+
+    def do_inst(self, argument: tuple[bytes, bytes]) -> None:
+        self.do_global(argument)  # Python's own reader does so even if there is no mark
         item = self._stack.pop()
         self._to_mark()
-        self._callee(item, [])
-        self._stack.append(None)
+        self._call(item)
 
-    def made_object(self, _: object) -> None:
+    def do_obj(self, _: object) -> None:
         values = self._to_mark()
         if not values:
             raise _Broken("its stack runs empty")
-        self._callee(values[0], [])
-        self._stack.append(None)
+        self._call(values[0])
 
-    def new_object(self, _: object, arguments: int = 1) -> None:
-        self._callee(self._pop(1 + arguments)[0], [])
-        self._stack.append(None)
+    def do_newobj(self, _: object) -> None:
+        self._call(self._pop(2)[0])
 
-    def new_object_with_names(self, _: object) -> None:
-        self.new_object(_, 2)
+    def do_newobj_ex(self, _: object) -> None:
+        self._call(self._pop(3)[0])
 
-    def reduce(self, _: object) -> None:
+    def do_reduce(self, _: object) -> None:
         if len(self._stack) < 2:
             raise _Broken("its stack runs empty")
         arguments, function = self._stack.pop(), self._stack.pop()
-        name = self._callee(function, [arguments])
+        self._handed_on([arguments])
         given = arguments if isinstance(arguments, tuple) else ()
-        made = None
-        if name == _ENCODE and len(given) == 2 and isinstance(given[0], Text):
+        self._call(function)
+        if str(function) == _LOADER:
+            self._load(given[0] if len(given) == 1 else None)
+        elif str(function) == _ENCODE and len(given) == 2 and isinstance(given[0], Text):
             coding = given[1]
             if isinstance(coding, Text) and coding.data in (b"latin1", b"latin-1", b"iso-8859-1"):
-                made = _Encoded(given[0])
-        elif name == _LOADER:
-            self._load(given[0] if len(given) == 1 else None)
-        self._stack.append(made)
+                self._stack[-1] = _Encoded(given[0])
 
     def _load(self, value: object) -> None:
         """Note what is handed to torch as a file."""
         if isinstance(value, Text) and value.coding in ("bytes", "latin-1"):
-            self.program.loads.append(value)
+            self.program.loads[value] = None
             return
-        if isinstance(value, _Encoded) and value.text.size <= MAX_TEXT:
+        if isinstance(value, _Encoded):
             text = value.text
-            self._file.seek(text.start)
-            decoded = text.decoded(self._file.read(text.size))
-            self._file.seek(self._at)
-            if decoded is not None and max(decoded, default="") <= "\xff":
-                self.program.loads.append(decoded.encode("latin-1"))
-                return
+            self._decodable -= text.size
+            if self._decodable >= 0:
+                self._file.seek(text.start)
+                decoded = text.decoded(self._file.read(text.size))
+                self._file.seek(self._at)
+                if decoded is not None and max(decoded, default="") <= "\xff":
+                    self.program.loads[decoded.encode("latin-1")] = None
+                    return
         self._hide(f"what {_LOADER} is given")
 
-    def build(self, _: object) -> None:
+    def do_build(self, _: object) -> None:
         target, _state = self._pop(2)
         if isinstance(target, Fetched):
             self._hide(f"what becomes of {target}, which it changes")
         self._stack.append(None)
 
-    def persistent(self, _: object) -> None:
+    def do_binpersid(self, _: object) -> None:
         (value,) = self._pop(1)
         # Before torch 1.6, classes of networks came with their source text.
         module = isinstance(value, tuple) and len(value) == 4 and isinstance(value[1], Fetched)
         self._stack.append(value[1] if module else None)  # type: ignore
 
-    def tuple_of(self, count: int) -> None:
-        values = self._pop(count) if count >= 0 else self._to_mark()
+    def do_tuple(self, _: object) -> None:
+        self._tuple(self._to_mark())
+
+    def do_tuple1(self, _: object) -> None:
+        self._tuple(self._pop(1))
+
+    def do_tuple2(self, _: object) -> None:
+        self._tuple(self._pop(2))
+
+    def do_tuple3(self, _: object) -> None:
+        self._tuple(self._pop(3))
+
+    def _tuple(self, values: list[_Value]) -> None:
         # Only those that a call is made with matter.
         short = len(values) <= 5 and not any(type(value) is tuple for value in values)
         self._stack.append(tuple(values) if short else None)
-
-
-_M = _Machine
-_STEPS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
-    "PROTO": _M.proto,
-    "MARK": _M.mark,
-    "POP": _M.pop,
-    "POP_MARK": _M.pop_mark,
-    "DUP": _M.dup,
-    "GET": _M.get,
-    "BINGET": _M.get,
-    "LONG_BINGET": _M.get,
-    "PUT": _M.put,
-    "BINPUT": _M.put,
-    "LONG_BINPUT": _M.put,
-    "MEMOIZE": _M.memoize,
-    "GLOBAL": _M.fetch,
-    "STACK_GLOBAL": _M.stack_fetch,
-    "EXT1": _M.extension,
-    "EXT2": _M.extension,
-    "EXT4": _M.extension,
-    "INST": _M.instance,
-    "OBJ": _M.made_object,
-    "NEWOBJ": _M.new_object,
-    "NEWOBJ_EX": _M.new_object_with_names,
-    "REDUCE": _M.reduce,
-    "BUILD": _M.build,
-    "BINPERSID": _M.persistent,
-    "TUPLE": lambda machine, _: machine.tuple_of(-1),
-    "TUPLE1": lambda machine, _: machine.tuple_of(1),
-    "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
-}
 
 
 def _opcode(opcode: pickletools.OpcodeInfo) -> tuple[str, int | None, int, bool, int]:

@@ -63,36 +63,21 @@ class Text(NamedTuple):
 
 @dataclass
 class Program:
-    """What one pickle would do.
-
-    Parameters
-    ----------
-    fetched : list of Fetched
-        What it fetches, in this order.
-    hidden : list of (int, str)
-        Byte and description of what cannot be told by reading.
-    loads : list of bytes or Text
-        What it hands to torch as another file; a `Text` stands in the file as it is.
-    calls : int
-        How often it calls something.
-    end : int
-        Byte behind the pickle, or where it breaks.
-    problem : str
-        Why it was not read to its end; empty if it was.
-    opcodes : int
-        How many were read.
-    exhausted : bool
-        Whether more opcodes follow than may be read.
-    """
+    """What one pickle would do."""
 
     fetched: list[Fetched] = field(default_factory=list)
     hidden: list[tuple[int, str]] = field(default_factory=list)
-    loads: list[bytes | Text] = field(default_factory=list)
+    """Byte and description of what cannot be told by reading."""
+    loads: dict[bytes | Text, None] = field(default_factory=dict)
+    """What it hands to torch as another file; a `Text` stands in the file as it is."""
     calls: int = 0
     end: int = 0
+    """Byte behind the pickle, or where it breaks."""
     problem: str = ""
+    """Why it was not read to its end; empty if it was."""
     opcodes: int = 0
     exhausted: bool = False
+    """Whether more opcodes follow than may be read."""
 
     @property
     def plausible(self) -> bool:

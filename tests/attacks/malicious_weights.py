@@ -72,13 +72,13 @@ def torch_zip(pickled: bytes, name: str = "archive/data.pkl", **more: bytes) -> 
     return archive({name: pickled, **others})
 
 
-def tarred(entries: dict[str, bytes]) -> bytes:
+def tarred(entries: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
     """Return a tar."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as written:
         for name, data in entries.items():
             member = tarfile.TarInfo(name)
-            member.size = len(data)
+            member.size, member.type = len(data), kind
             written.addfile(member, io.BytesIO(data))
     return file.getvalue()
 
@@ -187,6 +187,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
                 "tensors": pickle.dumps(0)}),
         "",
     ),
+    "tar-type-unknown": ("a.tar", tarred({"model.pkl": TWO + RUN}, b"Z"), ""),
     "tar-behind-raw-data": (
         "a.pth", tarred({"storages": pickle.dumps(1, 2) + bytes(8) + TWO + RUN}), ""
     ),
@@ -225,6 +226,13 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "array-scalar-shape": (
         "a.npy", array("{'descr': '|O', 'fortran_order': False, 'shape': ()}"), "numpy"
     ),
+    **{  # numpy unpickles objects whatever their number is said to be
+        f"array-counted-{number}": ("a.npy", array(header), "numpy")
+        for number, header in enumerate((
+            (_DESCRIBED % "'|O'").replace("1,", f"-{len(TWO + RUN)},"),
+            _DESCRIBED % f"[('a', ('O', (2,))), ('b', 'S{len(TWO + RUN) + 2}')]",
+        ), 1)
+    },
     "npz-deflated": ("a.npz", archive({"a.npy": objects()}, zipfile.ZIP_DEFLATED), ""),
     "npz-capital": ("a.npz", archive({"a.NPY": objects()}), ""),
     "npz-bzip2": ("a.npz", archive({"a.npy": objects()}, zipfile.ZIP_BZIP2), ""),
@@ -232,6 +240,8 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     # Compressed, as joblib does.
     "zlib": ("a.joblib", zlib.compress(TWO + RUN), ""),
     "zlib-cut": ("a.bin", zlib.compress(TWO + RUN)[:-4], ""),
+    "zlib-in-two": ("a.bin", zlib.compress(TWO + b"N") + zlib.compress(b"0" + RUN), ""),
+    "zstandard": ("a.pkl", b"\x28\xb5\x2f\xfd" + RUN, ""),
     "gzip": ("a.pkl", gzip.compress(RUN), ""),
     "bzip2": ("a.dat", bz2.compress(TWO + RUN), ""),
     "xz": ("a.dat", lzma.compress(TWO + RUN), ""),
@@ -286,15 +296,35 @@ FILES: dict[str, tuple[str, bytes, str]] = {
         "a.pth", torch_zip(b"\x80\x02c__torch__.evil\nx\n)R.",
                            **{"x/constants.pkl": TWO + b").", "x/code/a.py": b""}), ""
     ),
-    "script-writes-files": (
-        "a.pt",
-        archive({
-            "m/data.pkl": b"\x80\x02c__torch__.M\n\n)\x81.", "m/constants.pkl": TWO + b").",
-            "m/code/__torch__.py": b"torch.save(x, \"f\")", "m/version": b"3\n",
-        }), "",
-    ),
+    **{
+        f"script-{number}": (
+            "a.pt",
+            archive({
+                "m/data.pkl": b"\x80\x02c__torch__\nM\n)\x81.", "m/constants.pkl": TWO + b").",
+                "m/code/__torch__.py": code, "m/version": b"3\n",
+            }, method), "",
+        )
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        for number, code in enumerate((
+            b"torch.save(x, 'f')", b"torch .save(x, 'f')", b"t = torch\nt.save(x, 'f')",
+            b"getattr(torch, 'save')(x, 'f')", b"torch.\\\nsave(x, 'f')",
+            b"ops.image.write_file(x)",
+            b"o = ops.aten\no.save(x, 'f')", b"ops.aten_evil.x(y)",
+            b"x = '''\n''';torch.save(x, '')", b"# \"\ntorch.save(x, 'f')\n# \"",
+        ), 1 + 10 * method)
+    },
+    **{
+        f"keras-{number}": ("a.keras", archive({"config.json": config}), "")
+        for number, config in enumerate((
+            b'{"class_name":"Lambda"}', b'{"class_name": "Lamb\\u0064a"}',
+            b'\n {"a": "__lambda__"}',
+            b'{"module": "os", "class_name": "function", "config": "system"}',
+            '{"class_name": "Lambda"}'.encode("utf-16"),
+        ), 1)
+    },
+    "keras-in-graph": ("a.pb", b'\x0a\x18{"class_name": "Lambda" }', ""),
+    "graph-writes-files": ("a.pb", b"\x0a\x0e\x0a\x01w\x12\x09WriteFile", ""),
     "keras-lambda": ("a.h5", b"\x89HDF\r\n\x1a\n" + b'{"class_name": "Lambda"}', ""),
-    "keras-lambda-in-zip": ("a.keras", archive({"config.json": b'{"class_name":"Lambda"}'}), ""),
 }  # fmt: skip
 
 GADGETS: list[str] = """

@@ -26,8 +26,7 @@ WITHOUT_SAMPLE = {
     "weights/not-compared",
     "weights/other-network",
     # tests/attacks/malicious_weights.py has these.
-    "weights/keras-lambda",
-    "weights/torchscript-files",
+    "weights/model-code",
 }
 
 

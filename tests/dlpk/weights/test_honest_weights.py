@@ -7,7 +7,6 @@ import collections
 import datetime
 import io
 import pickle
-import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -110,7 +109,6 @@ OTHERS = {
     "lakes.h5": b"\x89HDF\r\n\x1a\n" + bytes(100),
     "lakes.onnx": ONNX,
     "lakes.tflite": b"\x1c\0\0\0TFL3" + bytes(50),
-    "lakes.gguf": b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + bytes(50),
     "lakes.txt": "Gewässer\nWald\ncar\ntruck\nbus".encode(),
     "lakes.zip": archive({"config.json": b"{}", "data/0": bytes(100)}),
     "lakes.safetensors": b"\x02\0\0\0\0\0\0\0{}",
