@@ -6,10 +6,12 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
+from .classes import Method
 from .parameters import MISSING, UNKNOWN, Parameter, Parameters
-from .source import Source, constant_text, local_nodes, own_attribute, subscript_key
+from .source import Source, constant_text, is_load, name_of, subscript_key
 from .subject import Subject
 
 __all__ = ["check_declared", "check_reading"]
@@ -18,12 +20,12 @@ _DOCUMENTED: Final = {"numeric", "string", "raster", "rasters", "boolean"}
 # Written by arcgis.learn and by functions in use, so that they work.
 _SEEN: Final = {"GPLong", "GPDouble", "GPString", "GPStringKeyword", "GPBoolean", "float"}
 _NUMERIC: Final = {"numeric", "GPLong", "GPDouble", "float"}
+_RASTERS: Final = ("raster", "rasters")
 _PIXELS: Final = re.compile(r"""["'](?!output_)\w+_pixels["']""")
-_WORD: Final = re.compile(r"\w+")
-_STANDARD: Final = ("raster", "rasters", "model", "device")
-_BOOLEANS: Final = {"true", "false"}
-_ARITHMETIC: Final = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)
+_NUMBER: Final = re.compile(r"[-+.,\d]+(e[-+]?\d+)?")
+_STANDARD: Final = (*_RASTERS, "model", "device")
 _ORDER: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_ARITHMETIC: Final = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)
 _NOTHING: Final = (MISSING, UNKNOWN, None)
 
 
@@ -35,21 +37,28 @@ def check_declared(subject: Subject) -> None:
     parameters = subject.parameters
     if parameters is None:
         return
-    form = "Write {'name': …, 'dataType': …, 'value': …, 'required': …} for each parameter."
+    source = parameters.source
     for stray in parameters.strays:
         message = "the list of getParameterInfo holds something that is no dictionary"
-        subject.at(parameters.source, stray, "arguments/entry", message, form)
+        remedy = "Write {'name': …, 'dataType': …, 'value': …, 'required': …} for each parameter."
+        subject.at(source, stray, "arguments/entry", message, remedy)
     for entry in parameters.entries:
         called = f"the parameter {entry.name!r}" if entry.name is not None else "a parameter"
-        for rule, problem, remedy in _problems(entry, parameters.settled):
-            subject.at(parameters.source, entry.node, rule, f"{called} {problem}", remedy)
+        for key in ("name", "dataType"):
+            if entry.get(key) in (MISSING, None):
+                message, remedy = f"{called} has no {key!r}", f"Add {key!r}."
+                subject.at(source, entry.node, "arguments/entry", message, remedy)
+        kind = entry.get("dataType")
+        if kind not in _NOTHING and kind not in _DOCUMENTED | _SEEN:
+            message = f"{called} has the dataType {kind!r}"
+            remedy = f"Write one of {', '.join(sorted(_DOCUMENTED))}."
+            subject.at(source, entry.node, "arguments/data-type", message, remedy)
     kinds = [entry.get("dataType") for entry in parameters.entries]
     # Long ago types were numbers: what these mean is not known.
-    without = all(isinstance(kind, str) and kind not in ("raster", "rasters") for kind in kinds)
-    reads = _PIXELS.search(parameters.source.text)
-    if parameters.closed and not parameters.strays and without and reads:
+    without = all(isinstance(kind, str) and kind not in _RASTERS for kind in kinds)
+    if without and parameters.closed and not parameters.strays and _PIXELS.search(source.text):
         subject.at(
-            parameters.source,
+            source,
             parameters.node,
             "arguments/no-raster",
             "getParameterInfo declares no parameter of dataType 'raster'",
@@ -57,177 +66,171 @@ def check_declared(subject: Subject) -> None:
         )
 
 
-def _problems(entry: Parameter, settled: bool) -> Iterator[tuple[str, str, str]]:
-    for key in ("name", "dataType"):
-        if entry.get(key) in (MISSING, None):
-            yield "arguments/entry", f"has no {key!r}", f"Add {key!r}."
-    kind, domain, value = entry.get("dataType"), entry.get("domain"), entry.get("value")
-    if kind not in _NOTHING and kind not in _DOCUMENTED | _SEEN:
-        remedy = f"Write one of {', '.join(sorted(_DOCUMENTED))}."
-        yield "arguments/data-type", f"has the dataType {kind!r}", remedy
-    if value in (*_NOTHING, "") or not settled or entry.name in _STANDARD:
-        return
-    if isinstance(domain, (list, tuple)) and not _allows(domain, value):
-        remedy = f"Choose one of {', '.join(map(str, domain))}."
-        yield "arguments/default", f"has the default {value!r}, not in its domain", remedy
-    number = not isinstance(value, (list, tuple, dict)) and _number(value) is not None
-    flag = str(value).lower() in _BOOLEANS
-    if (kind in _NUMERIC and not number and not isinstance(value, bool)) or (
-        kind == "boolean" and not flag and str(value) not in "01"
-    ):
-        problem = f"is of dataType {kind!r}, which its default {value!r} is not"
-        yield "arguments/default", problem, "Give it a default of its type, or another dataType."
-
-
-def _allows(domain: list[Any] | tuple[Any, ...], value: object) -> bool:
-    if str(value) in {str(choice) for choice in domain}:
-        return True
-    number, ends = _number(value), [_number(choice) for choice in domain]
-    # Two numbers are a range in arcgis.learn.
-    if number is None or len(ends) != 2 or ends[0] is None or ends[1] is None:
-        return False
-    return ends[0] <= number <= ends[1]
-
-
-def _number(value: object) -> float | None:
-    try:
-        return None if isinstance(value, bool) else float(str(value).replace(",", "."))
-    except ValueError:
-        return None
-
-
 # --- read -----------------------------------------------------------------------------------
 
 
 def check_reading(subject: Subject) -> None:
-    """Judge how getConfiguration reads its keywords, which come as text."""
+    """Judge how getConfiguration reads its keywords, which come as text, and what becomes of it."""
     method = subject.function.methods.get("getConfiguration")
     if method is None or method.node is None or method.node.args.kwarg is None:
         return
-    reading = _Reading(method.source, method.node, method.node.args.kwarg.arg)
-    _check_defaults(subject, reading)
-    _check_numbers(subject, reading)
-    _check_flags(subject, reading)
-    _check_commas(subject, reading)
-    if subject.parameters is not None and subject.parameters.closed and not reading.handed_on:
-        _check_use(subject, subject.parameters)
+    reading = _Reading(method, method.node.args.kwarg.arg)
+    _check_missing(subject, reading)
+    _check_uses(subject, reading)
+    parameters = subject.parameters
+    if parameters is not None and parameters.closed and not reading.handed_on:
+        _check_unread(subject, parameters)
 
 
 class _Reading:
     """Where a method reads its keywords."""
 
-    def __init__(self, source: Source, node: ast.FunctionDef, keywords: str) -> None:
-        self.source, self.keywords = source, keywords
-        self.parts = list(local_nodes(node))
-        self.asked = {
-            text
-            for part in self.parts
-            if isinstance(part, ast.Compare)
-            and any(isinstance(op, (ast.In, ast.NotIn)) for op in part.ops)
-            and (text := constant_text(part.left)) is not None
-        } | {key for part in self.parts if isinstance(part, ast.Call) and (key := self.key(part))}
-        self.handed_on = any(
-            isinstance(part, ast.Name) and part.id == keywords and not self._understood(part)
-            for part in self.parts
-        )
-        names = [part for part in self.parts if isinstance(part, ast.Name)]
-        stores = Counter(name.id for name in names if isinstance(name.ctx, ast.Store))
-        # Names that stand for one argument as it came.
-        self.names = {
-            part.targets[0].id: key
-            for part in self.parts
-            if isinstance(part, ast.Assign)
-            and len(part.targets) == 1
-            and isinstance(part.targets[0], ast.Name)
-            and (key := self.key(part.value)) is not None
-            and stores[part.targets[0].id] == 1
-        }
-
-    def _understood(self, name: ast.Name) -> bool:
-        parent = self.source.parent(name)
-        if isinstance(parent, ast.Subscript) and parent.value is name:
-            return constant_text(parent.slice) is not None
-        if isinstance(parent, ast.Attribute) and parent.attr == "get":
-            call = self.source.parent(parent)
-            return isinstance(call, ast.Call) and self.key(call) is not None
-        return isinstance(parent, ast.Compare) and name in parent.comparators
+    def __init__(self, method: Method, keywords: str) -> None:
+        self.source, self.parts, self.keywords = method.source, method.parts, keywords
 
     def key(self, node: ast.AST | None) -> str | None:
         """Return which argument an expression is, as it came; None for anything else."""
-        if isinstance(node, ast.Subscript):
-            return subscript_key(node, self.keywords)
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "get"
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id == self.keywords
-            and node.args
-        ):
-            return constant_text(node.args[0])
-        return None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            got = node.func.attr == "get" and name_of(node.func.value) == self.keywords
+            return constant_text(node.args[0]) if got else None
+        return None if node is None else subscript_key(node, self.keywords)
 
     def text(self, node: ast.AST | None) -> str | None:
         """Return which argument an expression is, be it by a name."""
         return self.names.get(node.id) if isinstance(node, ast.Name) else self.key(node)
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Names that stand for one argument as it came."""
+        stores = Counter(p.id for p in self.parts if isinstance(p, ast.Name) and not is_load(p))
+        return {
+            name: key
+            for part in self.parts
+            if isinstance(part, ast.Assign)
+            and len(part.targets) == 1
+            and (key := self.key(part.value)) is not None
+            and stores[name := name_of(part.targets[0])] == 1
+        }
 
-def _check_defaults(subject: Subject, reading: _Reading) -> None:
+    @cached_property
+    def asked(self) -> set[str | None]:
+        """Arguments that the method looks for, or reads with a default."""
+        asked = {self.key(part) for part in self.parts if isinstance(part, ast.Call)}
+        for part in self.parts:
+            if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.In, ast.NotIn)):
+                asked.add(constant_text(part.left))
+        return asked
+
+    @property
+    def handed_on(self) -> bool:
+        """Whether something else may read the keywords, too."""
+        for part in self.parts:
+            above = self.source.parent(part)
+            if not isinstance(part, ast.Name) or part.id != self.keywords:
+                continue
+            call = self.source.parent(above) if isinstance(above, ast.Attribute) else above
+            looked_for = isinstance(above, ast.Compare) and part in above.comparators
+            if self.key(call) is None and not looked_for:
+                return True
+        return False
+
+    def kept(self, subject: Subject) -> dict[str, str]:
+        """Return attributes of the object that hold an argument as it came, by name."""
+        kept: dict[str, str] = {}
+        changed: set[str] = set()
+        for source, method in _later(subject):
+            for part in source.within(method):
+                if not isinstance(part, ast.Attribute) or is_load(part):
+                    continue
+                above = source.parent(part)
+                plain = isinstance(above, ast.Assign) and len(above.targets) == 1
+                key = self.text(above.value) if plain else None  # type: ignore[union-attr]
+                if key is None:
+                    changed.add(name_of(part))
+                else:
+                    kept[name_of(part)] = key
+        return {name: key for name, key in kept.items() if name not in changed}
+
+
+def _later(subject: Subject) -> Iterator[tuple[Source, ast.FunctionDef]]:
+    methods = subject.function.own()
+    return (item for item in methods if item[1].name not in ("__init__", "initialize"))
+
+
+def _check_missing(subject: Subject, reading: _Reading) -> None:
     judged = set(reading.asked)
     for part in reading.parts:
-        key = reading.key(part) if isinstance(part, ast.Subscript) else None
-        if key is None or key in judged or reading.source.inside(part, ast.Try):
+        key = reading.key(part)
+        if key is None or key in judged or not is_load(part):
             continue
-        if not isinstance(getattr(part, "ctx", None), ast.Load):
+        if reading.source.inside(part, ast.Try):
             continue
         judged.add(key)
         message = f"{reading.keywords}[{key!r}] fails if the argument is not passed"
         parameters = subject.parameters
-        if parameters is not None and parameters.closed and key not in parameters.names:
+        if parameters is not None and parameters.closed and key not in parameters.named:
             message += f", and getParameterInfo does not declare {key!r}"
         remedy = f"Write {reading.keywords}.get({key!r}, default)."
         subject.at(reading.source, part, "arguments/no-default", message, remedy)
 
 
-def _check_numbers(subject: Subject, reading: _Reading) -> None:
-    for source, part, key in _calculations(subject, reading):
-        if key in _STANDARD or _is_word(subject.parameters, key):  # the device is a number
+def _check_uses(subject: Subject, reading: _Reading) -> None:
+    """Find where an argument, as it came, is used as a number or as a truth value."""
+    commas: dict[str, ast.AST] = {}
+    for source, part, key in _uses(subject, reading):
+        above = source.parent(part)
+        called = getattr(above.func, "id", "") if isinstance(above, ast.Call) else ""
+        entry = subject.parameters.named.get(key) if subject.parameters is not None else None
+        if above is None:
             continue
-        subject.at(
-            source,
-            part,
-            "arguments/not-converted",
-            f"the argument {key!r} is used as a number, and it may be a text",
-            f"Convert it in getConfiguration: float(…) or int(…) of"
-            f" {reading.keywords}.get({key!r}, default).",
-        )
+        if called == "float":
+            if not source.inside(part, ast.Try):
+                commas.setdefault(key, above)
+        elif called == "bool" or (_is_test(source, part) and entry and _is_flag(entry)):
+            message = f'the argument {key!r} may be the text "False", which is true to Python'
+            remedy = f"Write str({reading.keywords}.get({key!r}, 'False')).lower() == 'true'."
+            subject.at(source, above, "arguments/truth-of-text", message, remedy)
+        elif called == "range" or _is_calculation(above):
+            if key in _STANDARD or _is_typed(source, part) or (entry and _is_word(entry)):
+                continue  # the device is a number
+            message = f"the argument {key!r} is used as a number, and it may be a text"
+            remedy = (
+                "Convert it in getConfiguration: float(…) or int(…) of"
+                f" {reading.keywords}.get({key!r}, default)."
+            )
+            subject.at(source, above, "arguments/not-converted", message, remedy)
+    if commas:
+        message = f"float() does not read a decimal comma ({', '.join(map(repr, commas))})"
+        remedy = "Write float(str(value).replace(',', '.'))."
+        first = next(iter(commas.values()))
+        subject.at(reading.source, first, "arguments/decimal-comma", message, remedy)
 
 
-def _is_word(parameters: Parameters | None, key: str) -> bool:
-    """Whether an argument is declared as a text that is no number."""
-    entry = parameters.named(key) if parameters is not None else None
-    if entry is None or entry.get("dataType") in _NUMERIC:
-        return False
-    value = entry.get("value")
-    return value not in _NOTHING and _number(value) is None
-
-
-def _calculations(subject: Subject, reading: _Reading) -> Iterator[tuple[Source, ast.AST, str]]:
-    """Find where an argument is compared or calculated with as it came."""
+def _uses(subject: Subject, reading: _Reading) -> Iterator[tuple[Source, ast.AST, str]]:
     for part in reading.parts:
-        for operand in _operands(part):
-            key = reading.text(operand)
-            if key is not None and not _is_typed(reading.source, part):
-                yield reading.source, part, key
-    kept = _kept(subject, reading)
-    for source, method in subject.function.own():
-        if method.name in ("__init__", "initialize") or not kept:
-            continue
-        for part in ast.walk(method):
-            for operand in _operands(part):
-                key = kept.get(own_attribute(operand) or "")
-                if key is not None and not _is_typed(source, part):
-                    yield source, part, key
+        key = reading.text(part)
+        if key is not None:
+            yield reading.source, part, key
+    kept = reading.kept(subject)
+    for source, method in _later(subject) if kept else ():
+        for part in source.within(method):
+            if isinstance(part, ast.Attribute) and is_load(part) and name_of(part) in kept:
+                yield source, part, kept[name_of(part)]
+
+
+def _is_calculation(node: ast.AST) -> bool:
+    """Whether both sides of an expression must be numbers."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        sides, certain = [node.left, *node.comparators], isinstance(node.ops[0], _ORDER)
+        likely = isinstance(node.ops[0], (ast.Eq, ast.NotEq))
+    elif isinstance(node, ast.BinOp):
+        sides, certain = [node.left, node.right], isinstance(node.op, _ARITHMETIC)
+        likely = isinstance(node.op, (ast.Add, ast.Mult))
+    else:
+        return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+    values = [side.operand if isinstance(side, ast.UnaryOp) else side for side in sides]
+    numbers = [isinstance(v, ast.Constant) and type(v.value) in (int, float) for v in values]
+    return certain or (likely and any(numbers))
 
 
 def _is_typed(source: Source, node: ast.AST) -> bool:
@@ -235,111 +238,41 @@ def _is_typed(source: Source, node: ast.AST) -> bool:
     return any(
         (isinstance(above, (ast.If, ast.IfExp)) and "isinstance" in ast.unparse(above.test))
         or isinstance(above, ast.Try)
-        for above in source.ancestors(node)
+        for above, _ in source.ancestors(node)
     )
 
 
-def _operands(part: ast.AST) -> list[ast.expr]:
-    """Return what must be a number in an expression."""
-    if isinstance(part, ast.Compare) and len(part.ops) == 1:
-        sides = [part.left, part.comparators[0]]
-        if isinstance(part.ops[0], _ORDER):
-            return sides
-        beside = isinstance(part.ops[0], (ast.Eq, ast.NotEq))
-    elif isinstance(part, ast.BinOp):
-        sides = [part.left, part.right]
-        if isinstance(part.op, _ARITHMETIC):
-            return sides
-        beside = isinstance(part.op, (ast.Add, ast.Mult))
-    elif isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub):
-        return [part.operand]
-    elif isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "range":
-        return list(part.args)
-    else:
-        return []
-    return [side for side, other in zip(sides, sides[::-1]) if beside and _is_number(other)]
+def _is_test(source: Source, node: ast.AST) -> bool:
+    """Whether a condition is an expression or its opposite."""
+    above = source.parent(node)
+    while isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not):
+        node, above = above, source.parent(above)
+    return isinstance(above, (ast.If, ast.IfExp, ast.While)) and above.test is node
 
 
-def _is_number(node: ast.AST) -> bool:
-    node = node.operand if isinstance(node, ast.UnaryOp) else node
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
-
-
-def _kept(subject: Subject, reading: _Reading) -> dict[str, str]:
-    """Return attributes of the object that hold an argument as it came, by name."""
-    kept: dict[str, str] = {}
-    changed: set[str] = set()
-    for _, method in subject.function.own():
-        for part in ast.walk(method) if method.name not in ("__init__", "initialize") else ():
-            name = own_attribute(part)
-            if name is None or isinstance(getattr(part, "ctx", None), ast.Load):
-                continue
-            above = reading.source.parent(part)
-            key = None
-            if isinstance(above, ast.Assign) and len(above.targets) == 1:
-                key = reading.text(above.value)
-            if key is None:
-                changed.add(name)
-            else:
-                kept[name] = key
-    return {name: key for name, key in kept.items() if name not in changed}
-
-
-def _check_flags(subject: Subject, reading: _Reading) -> None:
-    entries = subject.parameters.entries if subject.parameters else []
-    flags = {entry.name for entry in entries if _is_flag(entry)}
-    for part in reading.parts:
-        key = None
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-            if part.func.id == "bool" and part.args:
-                key = reading.text(part.args[0])
-        elif isinstance(part, (ast.If, ast.IfExp, ast.While)):
-            test = part.test
-            while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-                test = test.operand
-            key = reading.text(test)
-            key = key if key in flags else None
-        if key is not None:
-            subject.at(
-                reading.source,
-                part,
-                "arguments/truth-of-text",
-                f'the argument {key!r} may be the text "False", which is true to Python',
-                f"Write str({reading.keywords}.get({key!r}, 'False')).lower() == 'true'.",
-            )
+def _is_word(entry: Parameter) -> bool:
+    """Whether an argument is declared as a text that is no number."""
+    value = entry.get("value")
+    number = value in _NOTHING or _NUMBER.fullmatch(str(value))
+    return entry.get("dataType") not in _NUMERIC and not number
 
 
 def _is_flag(entry: Parameter) -> bool:
     """Whether a parameter is a choice between true and false, usually as text."""
-    domain = entry.get("domain")
-    if entry.get("dataType") == "boolean":
-        return True
-    if isinstance(domain, (list, tuple)) and domain:
-        return {str(value).lower() for value in domain} == _BOOLEANS
-    return str(entry.get("value")).lower() in _BOOLEANS
+    return entry.get("dataType") == "boolean" or str(entry.get("value")).lower() in (
+        "true",
+        "false",
+    )
 
 
-def _check_commas(subject: Subject, reading: _Reading) -> None:
-    found: dict[str, ast.AST] = {}
-    for part in reading.parts:
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.args:
-            key = reading.text(part.args[0]) if part.func.id == "float" else None
-            if key is not None and not reading.source.inside(part, ast.Try):
-                found.setdefault(key, part)
-    if found:
-        message = f"float() does not read a decimal comma ({', '.join(map(repr, found))})"
-        remedy = "Write float(str(value).replace(',', '.'))."
-        first = next(iter(found.values()))
-        subject.at(reading.source, first, "arguments/decimal-comma", message, remedy)
-
-
-def _check_use(subject: Subject, parameters: Parameters) -> None:
+def _check_unread(subject: Subject, parameters: Parameters) -> None:
     for entry in parameters.entries:
         name = entry.name
-        if not name or name in _STANDARD or entry.get("dataType") in ("raster", "rasters"):
+        if not name or name in _STANDARD or entry.get("dataType") in _RASTERS:
             continue
         texts = " ".join(value for value in entry.keys.values() if isinstance(value, str))
-        if name.isidentifier() and subject.modules.words[name] <= _WORD.findall(texts).count(name):
+        declared = re.findall(r"\w+", texts).count(name)
+        if name.isidentifier() and subject.modules.words[name] <= declared:
             message = f"nothing in the package reads the argument {name!r}"
             remedy = "Read it in getConfiguration, or do not declare it."
             subject.at(parameters.source, entry.node, "arguments/without-effect", message, remedy)

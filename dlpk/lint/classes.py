@@ -6,33 +6,28 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from .modules import Modules
 from .source import Problem, Source, parse_file
 
-__all__ = ["FunctionClass", "Method", "classes", "find_class"]
-
-MAX_LOOKUPS = 200
-"""So many names are followed from a class to its bases, not more."""
-
-Function = ast.FunctionDef
+__all__ = ["Classes", "FunctionClass", "Method"]
 
 
-@dataclass(frozen=True)
-class Method:
-    """A method.
+class Method(NamedTuple):
+    """A method: the file it stands in and its definition.
 
-    Parameters
-    ----------
-    source : Source
-        The file it stands in.
-    node : ast.FunctionDef or None
-        Its definition; None where it comes from elsewhere (an assignment, a decorator that may
-        change its parameters).
+    The definition is None where it does not show: an assignment, or a decorator that may change
+    the parameters.
     """
 
     source: Source
-    node: Function | None
+    node: ast.FunctionDef | None
+
+    @property
+    def parts(self) -> list[ast.AST]:
+        """What is in the method, but not in functions and classes inside it."""
+        return [] if self.node is None else self.source.local(self.node)
 
 
 @dataclass
@@ -58,146 +53,108 @@ class FunctionClass:
 
     name: str
     source: Source
-    node: ast.ClassDef | None
+    node: ast.ClassDef | None = None
     methods: dict[str, Method] = field(default_factory=dict)
-    open: bool = False
+    open: bool = True
     sources: list[Source] = field(default_factory=list)
 
-    @property
-    def bases(self) -> set[str]:
-        """The names that it inherits from directly."""
-        bases = self.node.bases if self.node is not None else []
-        return {base.id for base in bases if isinstance(base, ast.Name)}
-
-    def own(self) -> Iterator[tuple[Source, Function]]:
+    def own(self) -> Iterator[tuple[Source, ast.FunctionDef]]:
         """Iterate over the methods whose text is known."""
         for method in self.methods.values():
             if method.node is not None:
                 yield method.source, method.node
 
-
-def classes(source: Source) -> dict[str, ast.ClassDef]:
-    """Return the classes at the top of a file, those in conditions included, by name."""
-    return {node.name: node for node in _top(source.tree.body) if isinstance(node, ast.ClassDef)}
-
-
-def find_class(source: Source, name: str, modules: Modules) -> FunctionClass | None:
-    """Find a class by the name under which a file has it.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-    name : str
-        Name of the class, or of an import or assignment that stands for it.
-    modules : Modules
-        The package's modules: a class may be imported from them.
-
-    Returns
-    -------
-    FunctionClass or None
-        None if nothing in the file has this name.
-    """
-    return _Finder(modules).find(source, name)
+    def known(self, *names: str) -> Iterator[tuple[Source, ast.FunctionDef]]:
+        """Iterate over the methods of these names whose text is known."""
+        for name in names:
+            method = self.methods.get(name)
+            if method is not None and method.node is not None:
+                yield method.source, method.node
 
 
-class _Finder:
-    """Follows names to classes, with a limit: bases may form circles and worse."""
+class Classes:
+    """Follows names to classes, through the package's modules; each name once, circles end."""
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
-        self._left = MAX_LOOKUPS
-        self._read_before: dict[Path, Source | None] = {}
+        self._read: dict[Path, Source | None] = {}
+        self._names: dict[Path, dict[str, ast.AST]] = {}
+        self._found: dict[tuple[Path, str], FunctionClass | None] = {}
+
+    def defined(self, source: Source) -> list[str]:
+        """Return the names of the classes at the top of a file."""
+        found = self._top(source).items()
+        return [name for name, node in found if isinstance(node, ast.ClassDef)]
 
     def find(self, source: Source, name: str) -> FunctionClass | None:
+        """Find a class by the name under which a file has it; None if nothing has the name."""
+        key = source.path, name
+        if key not in self._found:
+            self._found[key] = FunctionClass(name, source)  # for circles
+            self._found[key] = self._follow(source, name)
+        return self._found[key]
+
+    def _follow(self, source: Source, name: str) -> FunctionClass | None:
+        names = self._top(source)
+        node = names.get(name)
         found: FunctionClass | None = None
-        self._left -= 1
-        if self._left < 0:
-            return FunctionClass(name, source, None, open=True)
-        for node in _top(source.tree.body):
-            if isinstance(node, ast.ClassDef) and node.name == name:
-                found = self._read(source, node)
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
-                found = FunctionClass(name, source, None, open=True)
-            elif isinstance(node, ast.Assign) and name in _targets(node):
-                found = FunctionClass(name, source, None, open=True)
-                if isinstance(node.value, ast.Name):
-                    found = self.find(source, node.value.id) or found
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                for alias in node.names:
-                    if (alias.asname or alias.name) == name:
-                        found = self._imported(source, node, alias)
-        if found is None and _imports_all(source):
-            return FunctionClass(name, source, None, open=True)
-        return found
+        if isinstance(node, ast.ClassDef):
+            return self._class(source, node)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            found = self.find(source, node.value.id)
+        elif isinstance(node, ast.ImportFrom):
+            found = self._imported(source, node, name)
+        return found or (FunctionClass(name, source) if node or "*" in names else None)
 
-    def _imported(
-        self, source: Source, node: ast.Import | ast.ImportFrom, alias: ast.alias
-    ) -> FunctionClass:
-        outside = FunctionClass(alias.name, source, None, open=True)
-        if isinstance(node, ast.Import):
-            return outside
-        module = node.module or ""
-        files = (
-            self._modules.relative(source, node.level, module)
-            if node.level
-            else self._modules.files(module)
-        )
-        read = self._source(files[-1]) if files else None
-        return outside if read is None else self.find(read, alias.name) or outside
+    def _top(self, source: Source) -> dict[str, ast.AST]:
+        """Return what a file's names are last bound by."""
+        if source.path not in self._names:
+            self._names[source.path] = dict(_bound(source.tree.body))
+        return self._names[source.path]
 
-    def _source(self, path: Path) -> Source | None:
-        if path not in self._read_before:
+    def _imported(self, source: Source, node: ast.ImportFrom, name: str) -> FunctionClass | None:
+        files = self._modules.imported(source, node.level, node.module or "")
+        path = files[-1] if files else None
+        if path is None:
+            return None
+        if path not in self._read:
             read = parse_file(path, path.relative_to(self._modules.root).as_posix())
-            self._read_before[path] = None if isinstance(read, Problem) else read
-        return self._read_before[path]
+            self._read[path] = None if isinstance(read, Problem) else read
+        target = self._read[path]
+        there = next((a.name for a in node.names if (a.asname or a.name) == name), name)
+        return None if target is None else self.find(target, there)
 
-    def _read(self, source: Source, node: ast.ClassDef) -> FunctionClass:
+    def _class(self, source: Source, node: ast.ClassDef) -> FunctionClass:
         made = FunctionClass(node.name, source, node, sources=[source])
         made.open = bool(node.decorator_list or node.keywords)
         for base in reversed(node.bases):
             if isinstance(base, ast.Name) and base.id == "object":
                 continue
-            above = None
-            if isinstance(base, ast.Name) and base.id != node.name:
-                above = self.find(source, base.id)
-            if above is None:
-                made.open = True
-                continue
-            made.methods.update(above.methods)
-            made.open = made.open or above.open
-            made.sources += [item for item in above.sources if item not in made.sources]
-        for part in _top(node.body):
-            if isinstance(part, ast.FunctionDef):
-                made.methods[part.name] = Method(source, None if part.decorator_list else part)
-            elif isinstance(part, ast.AsyncFunctionDef):
-                made.methods[part.name] = Method(source, None)
-            elif isinstance(part, ast.Assign):
-                for name in _targets(part):
-                    made.methods[name] = Method(source, None)
+            above = self.find(source, base.id) if isinstance(base, ast.Name) else None
+            made.open = made.open or above is None or above.open
+            if above is not None:
+                made.methods.update(above.methods)
+                made.sources += [item for item in above.sources if item not in made.sources]
+        for name, part in _bound(node.body):
+            seen = isinstance(part, ast.FunctionDef) and not part.decorator_list
+            made.methods[name] = Method(source, part if seen else None)  # type: ignore[arg-type]
         made.open = made.open or "__getattr__" in made.methods
         return made
 
 
-def _imports_all(source: Source) -> bool:
-    return any(
-        isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
-        for node in _top(source.tree.body)
-    )
-
-
-def _targets(node: ast.Assign) -> set[str]:
-    return {target.id for target in node.targets if isinstance(target, ast.Name)}
-
-
-def _top(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Iterate over statements that run on import, those in conditions and so on included."""
-    for statement in body:
-        yield statement
-        for name in ("body", "orelse", "finalbody"):
-            if not isinstance(
-                statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-            ) and isinstance(getattr(statement, name, None), list):
-                yield from _top(getattr(statement, name))
-        for handler in getattr(statement, "handlers", []):
-            yield from _top(handler.body)
+def _bound(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
+    """Iterate over what statements that run on import bind, those in conditions included."""
+    for node in body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, node
+        elif isinstance(node, ast.Assign):
+            yield from ((name.id, node) for name in node.targets if isinstance(name, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from ((alias.asname or alias.name, node) for alias in node.names)
+        else:
+            for name in ("body", "orelse", "finalbody"):
+                yield from _bound(getattr(node, name, []))
+            for handler in getattr(node, "handlers", []):
+                yield from _bound(handler.body)

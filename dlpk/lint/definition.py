@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from .classes import FunctionClass
-from .source import constant_text, local_nodes, own_attribute, subscript_key
+from .source import constant_text, is_load, name_of, subscript_key
 from .subject import Subject
 
 __all__ = ["check_definition", "check_model_path"]
@@ -47,16 +46,15 @@ def check_definition(subject: Subject) -> None:
 
 def _check_keys(subject: Subject) -> None:
     function, emd = subject.function, subject.package.emd
-    holders = set(_holders(function))
-    asked = set(_asked_for(function)) if holders else set()
+    holders = _holders(function)
+    asked = _asked_for(function) if holders else set()
     for source, method in function.own() if holders else ():
-        for part in local_nodes(method):
-            if not isinstance(part, ast.Subscript) or not isinstance(part.ctx, ast.Load):
+        for part in source.local(method):
+            key = subscript_key(part)
+            if key is None or key in emd or key in asked or not is_load(part):
                 continue
-            key, owner = subscript_key(part), _owner(part.value)
-            if method.name != "initialize" and not owner.startswith("."):
-                continue
-            if key is None or owner not in holders or key in emd or key in asked:
+            owner = name_of(part.value)  # type: ignore[attr-defined]
+            if owner not in holders or not (method.name == "initialize" or owner[0] == "."):
                 continue
             if not source.inside(part, ast.Try):
                 subject.at(
@@ -68,48 +66,40 @@ def _check_keys(subject: Subject) -> None:
                 )
 
 
-def _owner(node: ast.AST) -> str:
-    attribute = own_attribute(node)
-    if attribute is not None:
-        return "." + attribute
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _is_json(value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and ast.unparse(value.func) in ("json.load", "json.loads")
-
-
 def _holders(function: FunctionClass) -> set[str]:
-    """Return names in initialize, and ``.attributes``, that hold the definition and no more."""
+    """Return names in initialize, and attributes, that hold the definition and no more."""
     good: set[str] = set()
     bad: set[str] = set()
-    for _, node in function.own():
-        for part in local_nodes(node):
-            for target in part.targets if isinstance(part, ast.Assign) else ():
-                assert isinstance(part, ast.Assign)
-                owner = _owner(target)
+    for source, node in function.own():
+        starts = node.name == "initialize"
+        for part in source.local(node):
+            if not isinstance(part, ast.Assign):
+                continue
+            json = isinstance(part.value, ast.Call) and ast.unparse(part.value.func) in (
+                "json.load",
+                "json.loads",
+            )
+            for target in part.targets:
+                owner = name_of(target)
                 if isinstance(target, ast.Subscript):
-                    bad.add(_owner(target.value))  # gets keys of its own
-                elif node.name == "initialize" and _is_json(part.value):
+                    bad.add(name_of(target.value))  # gets keys of its own
+                elif starts and json:
                     good.add(owner)
-                elif (
-                    owner.startswith(".") and not isinstance(part.value, (ast.Dict, ast.Constant))
-                ) or node.name == "initialize":
-                    bad.add(owner)
+                elif starts or not isinstance(part.value, (ast.Dict, ast.Constant)):
+                    bad.add(owner if starts or owner.startswith(".") else "")
     return good - bad - {""}
 
 
-def _asked_for(function: FunctionClass) -> Iterator[str]:
-    """Find the keys of which any method looks first whether they are there."""
-    for _, node in function.own():
-        for part in ast.walk(node):
-            word = None
+def _asked_for(function: FunctionClass) -> set[str | None]:
+    """Return the keys of which any method looks first whether they are there."""
+    asked: set[str | None] = set()
+    for source, node in function.own():
+        for part in source.within(node):
             if isinstance(part, ast.Compare):
-                word = constant_text(part.left)
+                asked.add(constant_text(part.left))
             elif isinstance(part, ast.Call) and getattr(part.func, "attr", "") == "get":
-                word = constant_text(part.args[0]) if part.args else None
-            if word is not None:
-                yield word
+                asked.update(map(constant_text, part.args[:1]))
+    return asked
 
 
 # --- the path of the weights ----------------------------------------------------------------
@@ -129,13 +119,12 @@ def check_model_path(subject: Subject) -> None:
         return
     plain = _plain_holders(subject.function)
     for source, method in subject.function.own():
-        for call in local_nodes(method):
+        for call in source.local(method):
             if not isinstance(call, ast.Call) or not call.args:
                 continue
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            key = _place(call.args[0], method)
-            opened = _is_model_file(call.args[0]) or key in plain
-            if _OPENERS.match(name) and opened and not source.inside(call, ast.Try):
+            opened = _is_model_file(call.args[0]) or _place(call.args[0], method) in plain
+            if opened and _OPENERS.match(name) and not source.inside(call, ast.Try):
                 subject.at(
                     source,
                     call,
@@ -155,27 +144,23 @@ def _is_model_file(node: ast.AST) -> bool:
 
 def _place(node: ast.AST, method: ast.FunctionDef) -> str:
     """Return a name for what an expression reads: attributes by theirs, variables per method."""
-    owner = _owner(node)
+    owner = name_of(node)
     return owner if owner.startswith(".") or not owner else f"{method.name}:{owner}"
 
 
 def _plain_holders(function: FunctionClass) -> set[str]:
     """Return attributes and variables that never hold anything but ModelFile as it is."""
-    stores: list[tuple[str, ast.AST | None, ast.FunctionDef]] = []
+    stores: dict[str, list[str]] = {}  # what each is given: "ModelFile", another name, or ""
     for source, method in function.own():
-        for part in ast.walk(method):
-            name = _place(part, method)
-            if name and not isinstance(getattr(part, "ctx", None), ast.Load):
-                above = source.parent(part)
-                value = above.value if isinstance(above, ast.Assign) else None
-                if not isinstance(value, ast.Constant) or value.value:  # else nothing yet
-                    stores.append((name, value, method))
-    good: set[str] = set()
+        for part in source.within(method):
+            name = "" if is_load(part) else _place(part, method)
+            above = source.parent(part) if name else None
+            value = above.value if isinstance(above, ast.Assign) else None
+            if name and not (isinstance(value, ast.Constant) and not value.value):  # nothing yet
+                given = "" if value is None else _place(value, method)
+                direct = value is not None and _is_model_file(value)
+                stores.setdefault(name, []).append("ModelFile" if direct else given)
+    good = {"ModelFile"}
     for _ in range(3):  # path = info["ModelFile"], then self.path = path, then one more
-        bad = {
-            name
-            for name, value, method in stores
-            if value is None or not (_is_model_file(value) or _place(value, method) in good)
-        }
-        good = {name for name, _, _ in stores} - bad
+        good |= {name for name, values in stores.items() if good.issuperset(values)}
     return good

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +17,15 @@ from ..package.package import Package
 from ..package.references import resolve
 from .arguments import check_declared, check_reading
 from .blocks import check_blocks, check_output, check_returns
-from .classes import FunctionClass, classes, find_class
+from .classes import Classes, FunctionClass
 from .definition import check_definition, check_model_path
 from .modules import Modules, reachable
 from .parameters import declared
 from .process import check_initialize, check_process
 from .rules import RULES
-from .signatures import check_own_calls, check_signatures
-from .source import Problem, Source, parse_file
+from .signatures import check_own_calls, check_signatures, check_undefined
+from .source import Problem, Source, name_of, parse_file
 from .subject import Subject
-from .undefined import check_undefined
 from .versions import check_imports, check_versions
 
 __all__ = ["check_function"]
@@ -114,38 +114,32 @@ def _locate(package: Package, reference: str, findings: Collector) -> Path | Non
 
 def _report_problem(problem: Problem, file: str, findings: Collector) -> None:
     rule, remedy = "function/syntax", "Correct it; ArcGIS Pro 3.0 to 3.7 run Python 3.9 to 3.13."
-    message = f"the file is not valid Python: {problem.message}"
+    message = f"Python 3.{sys.version_info.minor} cannot read the file: {problem.message}"
     if problem.limit:
         rule, message = "function/not-read", f"the file was not looked into: {problem.message}"
         remedy = "Split it into modules."
-    elif problem.version is not None:
-        rule, version = "versions/python", ".".join(map(str, problem.version))
-        message = f"the file needs Python {version} at least: {problem.message}"
-        remedy = "Write it so that Python 3.9 reads it."
     findings.add(rule, message, remedy, file, problem.line, problem.column)
 
 
 def _find(source: Source, path: Path, modules: Modules, findings: Collector) -> FunctionClass:
     """Return the function's class, or the only one that looks like it; an empty one if none."""
-    function = find_class(source, path.stem, modules)
+    classes = Classes(modules)
+    function = classes.find(source, path.stem)
     if function is not None:
         return function
-    there = classes(source)
-    found = [made for name in there if (made := find_class(source, name, modules)) is not None]
-    fitting = [made for made in found if _fits(made)]
-    bases = {name for made in fitting for name in made.bases}
+    there = classes.defined(source)
+    fitting = [made for name in there if (made := classes.find(source, name)) and _fits(made)]
+    bases = {name_of(base) for made in fitting if made.node for base in made.node.bases}
     fitting = [made for made in fitting if made.name not in bases]
-    empty = FunctionClass(path.stem, source, None, open=True, sources=[source])
-    only = fitting[0] if len(fitting) == 1 else empty
-    names = ", ".join(there) or "none"
+    only = fitting[0] if len(fitting) == 1 else FunctionClass(path.stem, source, sources=[source])
+    names = ", ".join(there[:20]) or "none"
     message = f"there is no class {path.stem!r} in {path.name} (classes there: {names})"
     remedy = f"Name the file {only.name}.py."
     if path.stem.isidentifier():
         remedy = f"Name the class {path.stem!r}, or the file after the class."
-    ends = only is not empty and path.stem.endswith(only.name)
-    line, column = source.place(only.node or source.tree)
+    ends = only.node is not None and path.stem.endswith(only.name)
     rule = "function/class-renamed" if ends else "function/class-name"
-    findings.add(rule, message, remedy, source.name, line, column)
+    findings.add(rule, message, remedy, source.name, *source.place(only.node or source.tree))
     return only
 
 

@@ -6,16 +6,15 @@ import ast
 import contextlib
 import re
 import stat
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..package.files import read_file
 from ..package.folder import walk
-from .source import Problem, Source, parse_file
+from .source import Problem, Source, in_body, parse_file
 
 __all__ = ["Import", "Modules", "guards", "imports", "reachable"]
 
@@ -26,15 +25,13 @@ MAX_TEXT: Final = 64 * 1024 * 1024
 """So many bytes of Python files are searched for a word, not more."""
 
 _ARCHIVES: Final = (".whl", ".egg", ".zip", ".pyz")
-_BINARIES: Final = (".pyd", ".so", ".dll", ".pyc")
-_NOT_RUNNING: Final = {
-    "TYPE_CHECKING",
-    "typing.TYPE_CHECKING",
-    "t.TYPE_CHECKING",
-    "__name__ == '__main__'",
-}
-_CONDITIONS: Final = ("version", "platform", "available", "hasattr", "find_spec", "has_", "os.name")
-_CATCHES: Final = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "OSError"}
+_MODULES: Final = (".py", ".pyd", ".so", ".dll", ".pyc")
+_CONDITIONS: Final = re.compile(
+    r"version|platform|available|hasattr|getattr|find_spec|has_|os\.name"
+)
+_CATCHES: Final = re.compile(
+    r"\b(ImportError|ModuleNotFoundError|AttributeError|Exception|BaseException|OSError)\b"
+)
 
 
 class Modules:
@@ -42,50 +39,56 @@ class Modules:
 
     Whether a folder is on Python's search path is decided when the function runs, so that a module
     counts as brought along wherever in the package it lies.
-
-    Parameters
-    ----------
-    root : Path
-        The package's folder.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.archives = False
-        self._homes: dict[str, list[str]] = {}
+        self._homes: dict[str, set[str]] = {}
+        self._python: list[tuple[str, int]] = []
         for path, status in walk(root):
             if stat.S_ISDIR(status.st_mode):
                 continue
-            parts = path.split("/")
-            stem, dot, suffix = parts[-1].partition(".")
-            suffix = "." + suffix.rpartition(".")[2].lower() if dot else ""
-            if suffix in _ARCHIVES:
-                self.archives = True
-            elif suffix == ".py" or suffix in _BINARIES:
-                self._add(stem, "/".join(parts))
-                for depth in range(1, len(parts)):
-                    self._add(parts[depth - 1], "/".join(parts[:depth]))
-        for homes in self._homes.values():
-            homes.sort(key=lambda home: (home.count("/"), home))
-
-    def _add(self, name: str, home: str) -> None:
-        homes = self._homes.setdefault(name, [])
-        if not homes or homes[-1] != home:
-            homes.append(home)
+            *folders, file = path.split("/")
+            suffix = Path(file).suffix.lower()
+            self.archives = self.archives or suffix in _ARCHIVES
+            if suffix in _MODULES:
+                self._homes.setdefault(file.partition(".")[0], set()).add(path)
+                for depth, folder in enumerate(folders, 1):
+                    self._homes.setdefault(folder, set()).add("/".join(folders[:depth]))
+            if suffix == ".py" and stat.S_ISREG(status.st_mode):
+                self._python.append((path, status.st_size))
 
     def brings(self, module: str) -> bool:
         """Tell whether a top level module lies in the package."""
-        return module.partition(".")[0] in self._homes
+        return module in self._homes
 
-    def files(self, module: str) -> list[Path]:
-        """Return the Python files that importing a dotted module runs; none if it is not here."""
+    def imported(self, source: Source, level: int, module: str) -> list[Path]:
+        """Return the Python files that an import runs; none if the module is not here.
+
+        Parameters
+        ----------
+        source : Source
+            The file with the import.
+        level : int
+            Dots of a relative import.
+        module : str
+            Dotted name.
+        """
         first, *rest = module.split(".")
-        for home in dict.fromkeys(self._homes.get(first, ())):
+        if level:
+            folder = source.path
+            for _ in range(level):
+                folder = folder.parent
+            if folder != self.root and self.root not in folder.parents:
+                return []
+            return _package_files(folder, [first, *rest] if module else [])
+        homes = self._homes.get(first, ())
+        for home in sorted(homes, key=lambda home: (home.count("/"), home)):
             if home.endswith(".py") and not rest:
                 return [self.root / home]
-            folder = self.root / home
-            if folder.is_dir():
-                return _package_files(folder, rest)
+            if (self.root / home).is_dir():
+                return _package_files(self.root / home, rest)
         return []
 
     def mentions(self, word: str) -> bool:
@@ -100,23 +103,13 @@ class Modules:
     @cached_property
     def _text(self) -> bytes:
         pieces, left = [], MAX_TEXT
-        for path, status in walk(self.root):
-            if path.lower().endswith(".py") and stat.S_ISREG(status.st_mode):
-                left -= status.st_size
-                if left < 0:
-                    break
-                with contextlib.suppress(OSError):
-                    pieces.append(read_file(self.root / path, MAX_TEXT))
+        for path, size in self._python:
+            left -= size
+            if left < 0:
+                break
+            with contextlib.suppress(OSError):
+                pieces.append(read_file(self.root / path, MAX_TEXT))
         return b"\n".join(pieces)
-
-    def relative(self, source: Source, level: int, module: str) -> list[Path]:
-        """Return the Python files that a relative import runs."""
-        folder = source.path.parent
-        for _ in range(level - 1):
-            folder = folder.parent
-        if folder != self.root and self.root not in folder.parents:
-            return []
-        return _package_files(folder, module.split(".") if module else [])
 
 
 def _package_files(folder: Path, rest: list[str]) -> list[Path]:
@@ -128,26 +121,10 @@ def _package_files(folder: Path, rest: list[str]) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-@dataclass(frozen=True)
-class Import:
-    """One imported module.
+class Import(NamedTuple):
+    """One imported module: where, its dotted name, what is taken from it, dots before it.
 
-    Parameters
-    ----------
-    source : Source
-        The file with the statement.
-    node : ast.AST
-        The statement.
-    module : str
-        Dotted name; of a relative import without its dots.
-    names : tuple of str
-        What is taken from it, for ``from … import``.
-    level : int
-        Dots of a relative import.
-    guarded : bool
-        Whether a failure is caught.
-    lazy : bool
-        Whether it stands in a function.
+    `guarded` tells whether a failure is caught, `lazy` whether it stands in a function.
     """
 
     source: Source
@@ -157,6 +134,11 @@ class Import:
     level: int
     guarded: bool
     lazy: bool
+
+    @property
+    def top(self) -> str:
+        """The top level module."""
+        return self.module.partition(".")[0]
 
 
 def imports(source: Source) -> Iterator[Import]:
@@ -180,66 +162,47 @@ def guards(source: Source, node: ast.AST) -> bool:
     A failure is caught, it is what another failure leads to, or a condition that asks for versions
     or the like decides about it.
     """
-    inside: ast.AST = node
-    for above in source.ancestors(node):
+    for above, inside in source.ancestors(node):
         if isinstance(above, ast.Try):
-            if inside in above.body and _catches(above):
+            caught = in_body(above, inside) and _catches(above)
+            if caught or isinstance(inside, ast.ExceptHandler):
                 return True
-            if isinstance(inside, ast.ExceptHandler):
-                return True
-        elif isinstance(above, ast.If) and inside is not above.test:
-            test = ast.unparse(above.test).lower()
-            if any(word in test for word in _CONDITIONS):
-                return True
-        inside = above
+        elif (
+            isinstance(above, (ast.If, ast.IfExp))
+            and inside is not above.test
+            and _CONDITIONS.search(ast.unparse(above.test).lower())
+        ):
+            return True
     return False
 
 
 def _catches(node: ast.Try) -> bool:
     for handler in node.handlers:
-        kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-        for kind in kinds:
-            if kind is None or (isinstance(kind, ast.Name) and kind.id in _CATCHES):
-                return not _raises_again(handler)
+        if handler.type is None or _CATCHES.search(ast.unparse(handler.type)):
+            return not any(isinstance(part, ast.Raise) for part in handler.body)
     return False
-
-
-def _raises_again(handler: ast.ExceptHandler) -> bool:
-    return any(isinstance(part, ast.Raise) for part in handler.body)
 
 
 def _not_for_running(source: Source, node: ast.AST) -> bool:
     """Whether the node runs for a type checker or as a script only."""
-    inside: ast.AST = node
-    for above in source.ancestors(node):
-        if isinstance(above, ast.If) and inside in above.body:
-            test = ast.unparse(above.test)
-            if test in _NOT_RUNNING:
-                return True
-        inside = above
-    return False
+    return any(
+        isinstance(above, ast.If)
+        and in_body(above, inside)
+        and re.search(r"\bTYPE_CHECKING$|__name__ == '__main__'", ast.unparse(above.test))
+        for above, inside in source.ancestors(node)
+    )
 
 
 def reachable(start: Source, modules: Modules, *, guarded: bool = True) -> list[Source]:
     """Return a file and those of the package that are imported with it, nearest first.
 
-    Parameters
-    ----------
-    start : Source
-        The file.
-    modules : Modules
-        The package's modules.
-    guarded : bool
-        Whether imports count whose failure is caught.
+    Imports whose failure is caught count if `guarded`.
     """
     found = {start.path: start}
-    queue = [start]
-    while queue and len(found) < MAX_FILES:
-        source = queue.pop(0)
-        for item in imports(source):
-            if item.guarded and not guarded:
-                continue
-            for path in _files(item, modules):
+    queue = deque([start])
+    while queue:
+        for item in imports(queue.popleft()):
+            for path in _files(item, modules) if guarded or not item.guarded else ():
                 if path in found or len(found) >= MAX_FILES:
                     continue
                 read = parse_file(path, path.relative_to(modules.root).as_posix())
@@ -251,10 +214,6 @@ def reachable(start: Source, modules: Modules, *, guarded: bool = True) -> list[
 
 def _files(item: Import, modules: Modules) -> list[Path]:
     candidates = [item.module, *(f"{item.module}.{name}".lstrip(".") for name in item.names)]
-    files: list[Path] = []
-    for module in candidates:
-        if item.level:
-            files += modules.relative(item.source, item.level, module)
-        else:
-            files += modules.files(module)
-    return list(dict.fromkeys(files))
+    return [
+        path for module in candidates for path in modules.imported(item.source, item.level, module)
+    ]

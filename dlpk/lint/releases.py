@@ -64,13 +64,7 @@ def is_standard(module: str) -> bool:
 
 
 def lacking(module: str) -> tuple[str, ...]:
-    """Return the releases whose Python cannot import a top level module, as far as is known.
-
-    Returns
-    -------
-    tuple of str
-        All releases for a module that is not known at all.
-    """
+    """Return the releases that cannot import a top level module: all if it is not known at all."""
     if is_standard(module):
         first, end = _ADDED.get(module, (3, 0)), _REMOVED.get(module, (4, 0))
         pythons = {pro: version(text) for pro, text in VERSIONS["python"].items()}
@@ -83,24 +77,16 @@ def lacking(module: str) -> tuple[str, ...]:
     return PRO
 
 
-def introduced(name: str) -> tuple[str, str, str] | None:
-    """Find when a part of a library came.
+def introduced(name: str) -> str | None:
+    """Return the version of its library that brought a part, such as ``torch.compile``.
 
-    Parameters
-    ----------
-    name : str
-        Dotted name, such as ``torch.compile``.
-
-    Returns
-    -------
-    part, library, version : str
-        None if it has been there all the time, or is not known.
+    None if it has been there all the time, or is not known.
     """
     found = ""
     for part in _INTRODUCED:
         fits = name.startswith(part[:-1]) if part[-1] == "*" else f"{name}.".startswith(f"{part}.")
         found = part if fits and len(part) > len(found) else found
-    return (name, found.partition(".")[0], _INTRODUCED[found]) if found else None
+    return _INTRODUCED.get(found)
 
 
 def older(library: str, than: str) -> tuple[str, ...]:

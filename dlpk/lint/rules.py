@@ -87,9 +87,6 @@ RULES: Final[dict[str, Rule]] = {
     ),
     # ArcGIS's process and other machines.
     "function/process": Rule(_W, "What is done to the process is done to ArcGIS.", _PROCESS),
-    "function/state-grows": Rule(
-        _W, "What is shared by all objects grows with every call and mixes their results.", _PROCESS
-    ),
     "function/writes-beside": Rule(
         _W,
         "The package's folder may be read-only, and is temporary: what is written is lost.",
@@ -106,9 +103,6 @@ RULES: Final[dict[str, Rule]] = {
         _E, "Without a raster parameter no pixels are delivered.", "field notes on ArcGIS Pro 3.6"
     ),
     "arguments/data-type": Rule(_W, "ArcGIS is not known to have this dataType.", _REFERENCE),
-    "arguments/default": Rule(
-        _W, "The value that the dialog starts with is not allowed.", _REFERENCE
-    ),
     "arguments/no-default": Rule(_W, "An argument that is not passed ends in a KeyError.", _GUIDE),
     "arguments/not-converted": Rule(
         _W, "Arguments arrive as text: compared or calculated with, it raises or errs.", _TEXT
@@ -129,11 +123,6 @@ RULES: Final[dict[str, Rule]] = {
         _W, "No ArcGIS Pro is known to bring the module, and the package does not either.", _SHIPS
     ),
     "imports/some-versions": Rule(_W, "Some ArcGIS Pro of 3.0 to 3.7 lack the module.", _SHIPS),
-    "imports/own-module": Rule(
-        _N,
-        "That the package's folder is on Python's search path is not promised.",
-        "Esri's samples, nearly all of which add it themselves",
-    ),
     "versions/python": Rule(
         _W,
         "Some ArcGIS Pro have a Python too old for the file.",

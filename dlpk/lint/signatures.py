@@ -1,15 +1,19 @@
-"""Whether calls fit: ArcGIS's calls of a function's methods, and the function's own."""
+"""Whether calls fit: ArcGIS's calls of a function's methods, and the function's own; and names."""
 
 from __future__ import annotations
 
 import ast
+import re
 from inspect import Parameter, Signature
 from typing import Any, Final, NamedTuple
 
-from .source import own_attribute
+from pyflakes.checker import Checker
+from pyflakes.messages import UndefinedName
+
+from .source import Source, in_body, is_load, name_of
 from .subject import Subject
 
-__all__ = ["check_own_calls", "check_signatures"]
+__all__ = ["check_own_calls", "check_signatures", "check_undefined"]
 
 
 class _Call(NamedTuple):
@@ -41,20 +45,20 @@ _DICTIONARIES: Final = {"scalars", "kwargs", "arguments", "args", "parameters", 
 _STANDARD: Final = {"raster", "rasters", "model", "device"}
 
 
+# --- ArcGIS's calls -------------------------------------------------------------------------
+
+
 def check_signatures(subject: Subject) -> None:
     """Compare the parameters of each method with how ArcGIS calls it."""
-    for name, call in _CALLS.items():
-        method = subject.function.methods.get(name)
-        if method is None or method.node is None:
-            continue
-        keywords = _keywords(subject, method.node, call)
-        calls = [keywords]
-        if name == "initialize":  # while the dialog is being filled there is no device
-            calls.append(tuple(word for word in keywords if word != "device"))
-        problems = [_problem(method.node, call.positional + 1, words) for words in calls]
-        if any(problems):
-            message = f"{name} cannot be called: {next(filter(None, problems))}"
-            subject.at(method.source, method.node, "function/signature", message, f"{call.form}.")
+    for source, node in subject.function.known(*_CALLS):
+        call = _CALLS[node.name]
+        keywords = _keywords(subject, node, call)
+        problem = _problem(node, call.positional + 1, keywords)
+        if node.name == "initialize" and not problem:  # while the dialog is filled, no device
+            problem = _problem(node, 1, tuple(set(keywords) - {"device"}))
+        if problem:
+            message = f"{node.name} cannot be called: {problem}"
+            subject.at(source, node, "function/signature", message, f"{call.form}.")
 
 
 def _keywords(subject: Subject, node: ast.FunctionDef, call: _Call) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ def _keywords(subject: Subject, node: ast.FunctionDef, call: _Call) -> tuple[str
         return (*call.keywords, *sorted((scalars | infos) - set(call.keywords)))
     if parameters is None or not parameters.closed:
         return tuple(sorted(scalars)) or ("padding",)
-    declared = set(parameters.names)
+    declared = parameters.named.keys()
     # Whether the raster, the model and the device are among the scalars is not documented.
     return tuple(sorted((declared - _STANDARD) | (declared & scalars)))
 
@@ -110,59 +114,77 @@ def _problem(node: ast.FunctionDef, positional: int, keywords: tuple[str, ...]) 
     return ""
 
 
+# --- the function's own calls and names -----------------------------------------------------
+
+# Names and attributes may come from anywhere then.
+_OPEN_NAMES: Final = re.compile(r"\b(exec|globals|locals|vars|__builtins__|builtins)\b")
+_OPEN_ATTRIBUTES: Final = re.compile(r"setattr\(|__dict__|vars\(self\)")
+
+
 def check_own_calls(subject: Subject) -> None:
     """Find calls of the class's own methods that do not fit, or of methods that it lacks."""
     function = subject.function
-    if function.open:
+    if function.open or any(_OPEN_ATTRIBUTES.search(source.text) for source in function.sources):
         return
-    given = _given(subject)
+    given = {  # may be anything
+        node.attr
+        for source in function.sources
+        for node in source.nodes
+        if isinstance(node, ast.Attribute) and not is_load(node)
+    }
     asks = any("hasattr" in source.text for source in function.sources)
     for source, method in function.own():
-        static = "self" not in [argument.arg for argument in method.args.args[:1]]
-        for call in ast.walk(method) if not static else ():
-            name = own_attribute(call.func) if isinstance(call, ast.Call) else None
-            if name is None or name in given or not isinstance(call, ast.Call):
+        for call in source.within(method):
+            called = name_of(call.func) if isinstance(call, ast.Call) else ""
+            name = called[1:]
+            if not isinstance(call, ast.Call) or called[:1] != "." or name in given:
                 continue
-            if name not in function.methods:
-                if not hasattr(object, name) and not asks and not source.inside(call, ast.Try):
-                    message = f"class {function.name} has no method or attribute {name!r}"
-                    remedy = "Correct the name, or define it."
-                    subject.at(source, call, "function/own-call", message, remedy)
-                continue
-            node = function.methods[name].node
-            plain = not any(isinstance(part, ast.Starred) for part in call.args)
-            words = [keyword.arg for keyword in call.keywords]
-            if node is None or not plain or None in words:
-                continue
-            problem = _problem(node, len(call.args) + 1, tuple(word for word in words if word))
+            problem = remedy = ""
+            if name in function.methods:
+                problem, remedy = _misfit(call, function.methods[name].node)
+            elif not hasattr(object, name) and not asks and not source.inside(call, ast.Try):
+                problem = f"class {function.name} has no method or attribute {name!r}"
+                remedy = "Correct the name, or define it."
             if problem:
-                message = f"self.{name} is called in a way that it does not fit: {problem}"
-                remedy = f"Call it as it is defined in line {node.lineno}, or change it there."
-                subject.at(source, call, "function/own-call", message, remedy)
+                subject.at(source, call, "function/own-call", problem, remedy)
 
 
-def _given(subject: Subject) -> set[str]:
-    """Return the attributes that something gives a value, so that they may be anything."""
-    given: set[str] = set()
+def _misfit(call: ast.Call, node: ast.FunctionDef | None) -> tuple[str, str]:
+    words = tuple(keyword.arg for keyword in call.keywords if keyword.arg)
+    starred = any(isinstance(part, ast.Starred) for part in call.args)
+    if node is None or starred or len(words) < len(call.keywords):
+        return "", ""
+    problem = _problem(node, len(call.args) + 1, words)
+    message = f"self.{node.name} is called in a way that it does not fit: {problem}"
+    remedy = f"Call it as it is defined in line {node.lineno}, or change it there."
+    return (message, remedy) if problem else ("", "")
+
+
+def check_undefined(subject: Subject) -> None:
+    """Find names in the files of the function's class that nothing defines, with pyflakes."""
     for source in subject.function.sources:
-        if any(word in source.text for word in ("setattr(", "__dict__", "vars(self)")):
-            return _Everything()
-        for node in source.nodes:
-            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-                given.add(node.attr)
-            elif isinstance(node, ast.ClassDef):
-                given |= {
-                    name.id
-                    for part in node.body
-                    for name in ast.walk(part)
-                    if not isinstance(part, (ast.FunctionDef, ast.ClassDef))
-                    and isinstance(name, ast.Name)
-                    and isinstance(name.ctx, ast.Store)
-                }
-                given |= {part.name for part in node.body if isinstance(part, ast.ClassDef)}
-    return given
+        if _OPEN_NAMES.search(source.text):
+            continue
+        missing = {
+            (message.lineno, message.col)
+            for message in Checker(source.tree, source.name).messages
+            if isinstance(message, UndefinedName)
+        }
+        seen: set[str] = set()
+        for node in source.nodes if missing else ():
+            if not isinstance(node, ast.Name) or not is_load(node) or node.id in seen:
+                continue
+            if (node.lineno, node.col_offset) in missing and not _is_harmless(source, node):
+                seen.add(node.id)
+                message = f"nothing defines the name {node.id!r}"
+                remedy = f"Import or define {node.id!r} first, or correct the name."
+                subject.at(source, node, "function/undefined-name", message, remedy)
 
 
-class _Everything(set[str]):
-    def __contains__(self, name: object) -> bool:
-        return True
+def _is_harmless(source: Source, node: ast.AST) -> bool:
+    """Whether the name stands in an annotation, or its failure is caught."""
+    return any(
+        inside in (getattr(above, "annotation", None), getattr(above, "returns", None))
+        or (isinstance(above, ast.Try) and in_body(above, inside))
+        for above, inside in source.ancestors(node)
+    )

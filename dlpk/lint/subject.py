@@ -45,8 +45,7 @@ class Subject:
 
     def at(self, source: Source, node: ast.AST, rule: str, message: str, remedy: str) -> None:
         """Note that a rule is broken at a node of a Python file."""
-        line, column = source.place(node)
-        self.findings.add(rule, message, remedy, source.name, line, column)
+        self.findings.add(rule, message, remedy, source.name, *source.place(node))
 
     @cached_property
     def delegates(self) -> bool:

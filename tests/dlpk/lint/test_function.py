@@ -194,21 +194,6 @@ def test_block_put_back_before_it_is_read_is_there(tmp_path: Path) -> None:
     assert not judge(tmp_path, text).findings
 
 
-def test_loading_for_the_run_only_is_fine(tmp_path: Path) -> None:
-    load = '        self.net = torch.jit.load(self.limits, map_location="cpu")\n'
-    anchor = (
-        '        self.limits = os.path.join(os.path.dirname(model), self.definition["ModelFile"])\n'
-    )
-    guarded = '        if kwargs.get("device") is not None:\n    ' + load
-    early = (
-        '        device = kwargs.get("device")\n        if device is None:\n            return\n'
-    )
-    for index, more in enumerate((guarded, early + load)):
-        text = changed(("import numpy as np\n", "import numpy as np\nimport torch\n"))
-        report = judge(tmp_path / str(index), changed((anchor, anchor + more), text=text))
-        assert not report.findings, report.to_text()
-
-
 def test_file_beyond_the_limit_is_not_looked_into(tmp_path: Path) -> None:
     report = judge(tmp_path, CLEAN + "#" * MAX_SOURCE)
     assert rules(report) == ["function/not-read"]

@@ -33,7 +33,6 @@ def in_initialize(code: str, imports: str = "") -> str:
         "self.short = '/home'",
         "self.cwd = os.getcwd()",
         "sys.path.insert(0, model)",
-        "names = []\nnames.append(model)",
         "sys.exit",
         "self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
     ],
@@ -61,37 +60,6 @@ def test_habits_that_are_fine(code: str, tmp_path: Path) -> None:
 )
 def test_habits_that_are_not(code: str, rule: str, tmp_path: Path) -> None:
     assert rules(judge(tmp_path, in_initialize(code))) == [rule]
-
-
-@pytest.mark.parametrize(
-    ("top", "use", "grows"),
-    [
-        ("SEEN = []\n", "SEEN.append(tlc)", True),
-        ("SEEN = {'rows': []}\n", "SEEN['rows'].append(tlc)", True),
-        ("SEEN = []\n", "SEEN.clear()\n        SEEN.append(tlc)", False),
-        ("SEEN = []\n", "if tlc not in SEEN:\n            SEEN.append(tlc)", False),
-        ("SEEN = []\n", "SEEN[:] = []\n        SEEN.append(tlc)", False),
-        ("SEEN = []\n", "seen = list(SEEN)\n        seen.append(tlc)", False),
-        ("SEEN = []\n", "SEEN = []\n        SEEN.append(tlc)", False),
-        ("SEEN = {}\n", "SEEN[tlc] = 1", False),
-        ("SEEN = []\n", "self.seen = [*SEEN, tlc]", False),
-    ],
-)
-def test_lists_of_the_file_that_grow(top: str, use: str, grows: bool, tmp_path: Path) -> None:
-    text = changed(
-        ("import numpy as np\n", f"import numpy as np\n\n{top}"),
-        ("        pixels = pixelBlocks", f"        {use}\n        pixels = pixelBlocks"),
-    )
-    assert rules(judge(tmp_path, text)) == (["function/state-grows"] if grows else [])
-
-
-def test_attribute_made_by_the_object_itself_is_its_own(tmp_path: Path) -> None:
-    text = changed(
-        ("class Model:\n", "class Model:\n    seen = []\n\n"),
-        ("        self.name = ", "        self.seen = []\n        self.name = "),
-        ("        pixels = pixel", "        self.seen.append(tlc)\n        pixels = pixel"),
-    )
-    assert not judge(tmp_path, text).findings
 
 
 @pytest.mark.parametrize(
