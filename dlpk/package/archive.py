@@ -96,7 +96,7 @@ def peek_emd(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
         return None
     with handle:
         try:
-            for entry in read_directory(handle, findings) or []:
+            for entry in read_directory(handle, findings):
                 readable = entry.data_offset >= 0 and not entry.flags & ENCRYPTED
                 if readable and entry.size <= MAX_EMD and root_emds([entry.path]):
                     return entry.path, b"".join(unpack(handle, entry))
@@ -177,7 +177,7 @@ def inspect_archive(
         return []
     check_package_name(file, findings)
     entries = read_directory(handle, findings)
-    if entries is None:
+    if not entries and findings.has_errors:
         return []
     _check_data(entries, findings)
     _check_names(entries, package_name(file), findings)

@@ -20,28 +20,15 @@ METHODS: Final = (STORED, DEFLATED)
 """The two ways of compression that every reader of zips knows; no package has others."""
 
 _CHUNK: Final = 1024 * 1024
+_AGAIN: Final = "The archive is damaged: download or copy it again."
 
 
 class EntryError(PackageError):
     """The data of one entry cannot be unpacked."""
 
-    @property
-    def what(self) -> str:
-        """What is wrong, without what to do about it."""
-        return str(self).partition(". ")[0]
-
 
 def unpack(handle: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """Yield the data of `entry`, at most 1 MiB at a time.
-
-    Nothing beyond the announced size is yielded, whatever the data hold.
-
-    Parameters
-    ----------
-    handle
-        The archive, open for reading; its position is moved.
-    entry
-        An entry of the archive whose `data_offset` is known.
+    """Yield the data of an entry whose place is known, some 1 MiB at a time, none beyond its size.
 
     Raises
     ------
@@ -49,7 +36,6 @@ def unpack(handle: BinaryIO, entry: Entry) -> Iterator[bytes]:
         If the data are damaged, do not match the checksum, or are more or fewer than announced.
     """
     name = shown(entry.name)
-    again = "The archive is damaged: download or copy it again."
     if entry.method not in METHODS:
         raise EntryError(
             f"entry {name} is compressed with method {entry.method}. Zip the package anew with "
@@ -61,28 +47,25 @@ def unpack(handle: BinaryIO, entry: Entry) -> Iterator[bytes]:
             count += len(piece)
             if count > entry.size:
                 raise EntryError(
-                    f"entry {name} announces {entry.size:,} bytes and holds more. {again}"
+                    f"entry {name} announces {entry.size:,} bytes and holds more. {_AGAIN}"
                 )
             checksum = zlib.crc32(piece, checksum)
             yield piece
     except zlib.error as error:
-        raise EntryError(f"the compressed data of entry {name} are damaged. {again}") from error
+        raise EntryError(f"the compressed data of entry {name} are damaged. {_AGAIN}") from error
     if count < entry.size:
         raise EntryError(
-            f"entry {name} announces {entry.size:,} bytes and holds {count:,}. {again}"
+            f"entry {name} announces {entry.size:,} bytes and holds {count:,}. {_AGAIN}"
         )
     if checksum != entry.crc:
-        raise EntryError(f"the data of entry {name} do not match their checksum. {again}")
+        raise EntryError(f"the data of entry {name} do not match their checksum. {_AGAIN}")
 
 
 def _decode(handle: BinaryIO, entry: Entry) -> Iterator[bytes]:
     handle.seek(entry.data_offset)
     left = entry.packed
     decoder = zlib.decompressobj(-zlib.MAX_WBITS) if entry.method == DEFLATED else None
-    while left > 0:
-        data = handle.read(min(_CHUNK, left))
-        if not data:  # the file ends too early, which the count shows
-            return
+    while left > 0 and (data := handle.read(min(_CHUNK, left))):
         left -= len(data)
         if decoder is None:
             yield data

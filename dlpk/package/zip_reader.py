@@ -1,9 +1,7 @@
-"""Read the directory of a zip strictly, and its entries with every size counted.
+"""Read the directory of a zip strictly: what is announced is compared before it is believed.
 
-Python's `zipfile` stops at the first fault, believes the sizes that an archive announces and
-differs between Python versions in what it lets through. Packages come from strangers: here every
-fault is collected, and what was checked is exactly what is unpacked later, by the same reader.
-Where readers may differ, `zipfile` is followed, as it is what arcgis.learn unpacks with.
+Python's `zipfile` lists the entries, as it does for arcgis.learn; but it takes memory for as many
+as there are, and compares neither their number nor the headers in front of their data.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
@@ -23,7 +22,7 @@ __all__ = ["MAX_ENTRIES", "Entry", "read_directory"]
 
 MAX_ENTRIES: Final = 100_000
 MAX_DIRECTORY: Final = 64 * 1024 * 1024
-"""Largest central directory in bytes; it is read into memory."""
+"""Largest directory in bytes; it is read into memory."""
 
 ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _DESCRIPTOR: Final = 0x8
@@ -32,7 +31,6 @@ _UTF8: Final = 0x800
 _END: Final = struct.Struct("<4s4H2LH")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR: Final = struct.Struct("<4sLQL")
-_CENTRAL: Final = struct.Struct("<4s6H3L5H2L")
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _ALL32: Final = 0xFFFFFFFF
 _ALL16: Final = 0xFFFF
@@ -49,7 +47,6 @@ class Entry:
     """
 
     name: str
-    raw_name: bytes
     flags: int
     method: int
     crc: int
@@ -86,38 +83,41 @@ class Entry:
 
 @dataclass(frozen=True)
 class _End:
-    """The end record: where the central directory lies."""
+    """The end record: where the directory lies, and how many entries it announces."""
 
     start: int
     size: int
     count: int
-    shift: int
-    """Number of bytes that stand before the archive proper."""
 
 
-def read_directory(handle: BinaryIO, findings: Collector) -> list[Entry] | None:
-    """Read the list of entries and their local headers.
-
-    Parameters
-    ----------
-    handle
-        A regular file, open for reading.
-    findings
-        Takes what is wrong.
-
-    Returns
-    -------
-    list of Entry or None
-        None where there is no list to speak of; the reason is in `findings` then.
-    """
+def read_directory(handle: BinaryIO, findings: Collector) -> list[Entry]:
+    """Return the entries of an open file, in the directory's order, and report what is wrong."""
     length = handle.seek(0, os.SEEK_END)
     end = _find_end(handle, length, findings)
     if end is None:
-        return None
+        return []
     handle.seek(end.start)
-    block = handle.read(end.size)
-    entries = _read_central(block, end, findings)
-    entries = _read_local_headers(handle, entries, end, findings)
+    count = handle.read(end.size).count(b"PK\1\2")  # `zipfile` takes memory for each
+    if count > MAX_ENTRIES:
+        _report_too_many(count, end.size, findings)
+        return []
+    try:
+        with zipfile.ZipFile(handle) as archive:
+            infos, start = archive.infolist(), archive.start_dir
+    except UnicodeDecodeError:
+        findings.add(
+            "container/name-encoding",
+            "the name of an entry is marked as UTF-8 and is not",
+            "Rename the file with plain ASCII letters and zip the package anew.",
+        )
+        return []
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
+        _damaged(f"Python says of its directory: {error}", findings)
+        return []
+    # Old writers without zip64 let the 16-bit count wrap around.
+    if start != end.start or end.count not in (len(infos), len(infos) & _ALL16):
+        _damaged(f"it announces {end.count:,} entries and lists {len(infos):,}", findings)
+    entries = [_read_local_header(handle, info, end, findings) for info in infos]
     _check_overlap(entries, findings)
     return entries
 
@@ -187,7 +187,7 @@ def _find_end(handle: BinaryIO, length: int, findings: Collector) -> _End | None
             f"{plural(start - offset, 'byte')} stand before the archive",
             "Zip the package anew.",
         )
-    return _End(start, size, count, start - offset)
+    return _End(start, size, count)
 
 
 def _report_no_end(handle: BinaryIO, length: int, findings: Collector) -> None:
@@ -217,52 +217,39 @@ def _damaged(what: str, findings: Collector) -> None:
     findings.add("container/damaged-directory", f"the archive is damaged: {what}", _AGAIN)
 
 
-def _read_central(block: bytes, end: _End, findings: Collector) -> list[Entry]:
-    entries: list[Entry] = []
+def _second_name(info: zipfile.ZipInfo) -> str | None:
+    """Return the name in a Unicode Path extra field, if it belongs to the entry's own."""
     at = 0
-    while at < len(block):
-        if len(entries) >= MAX_ENTRIES:
-            _report_too_many(len(entries) + 1, end.size, findings)
-            return entries
-        header = block[at : at + _CENTRAL.size]
-        if len(header) < _CENTRAL.size or header[:4] != b"PK\1\2":
-            _damaged(f"number {len(entries) + 1} in its directory is no entry", findings)
-            return entries
-        fields = _CENTRAL.unpack(header)
-        name_size, extra_size, comment_size = fields[10:13]
-        at += _CENTRAL.size
-        raw_name = block[at : at + name_size]
-        extra = block[at + name_size : at + name_size + extra_size]
-        at += name_size + extra_size + comment_size
-        if at > len(block):
-            _damaged(f"number {len(entries) + 1} in its directory is cut off", findings)
-            return entries
-        entries.append(_entry(fields, raw_name, extra, end.shift, findings))
-    # Old writers without zip64 let the 16-bit count wrap around.
-    if len(entries) != end.count and len(entries) & _ALL16 != end.count:
-        _damaged(f"it announces {end.count:,} entries and lists {len(entries):,}", findings)
-    return entries
+    while at + 4 <= len(info.extra):
+        key, size = struct.unpack_from("<HH", info.extra, at)
+        block = info.extra[at + 4 : at + 4 + size]
+        at += 4 + size
+        own = zlib.crc32(_raw_name(info)).to_bytes(4, "little")
+        if key == 0x7075 and block[:5] == b"\1" + own:
+            return block[5:].decode("utf-8", "replace")
+    return None
 
 
-def _entry(
-    fields: tuple[int, ...], raw_name: bytes, extra: bytes, shift: int, findings: Collector
+def _raw_name(info: zipfile.ZipInfo) -> bytes:
+    return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+
+
+def _read_local_header(
+    handle: BinaryIO, info: zipfile.ZipInfo, end: _End, findings: Collector
 ) -> Entry:
-    _, _, _, flags, method, _, _, crc, packed, size, _, _, _, _, _, attributes, offset = fields
-    name = _decode(raw_name, flags, findings)
-    blocks = _extra_blocks(extra)
-    wide = blocks.get(1, b"")
-    values = []
-    for value in (size, packed, offset):
-        if value == _ALL32 and 1 in blocks:
-            if len(wide) < 8:
-                _damaged(f"the zip64 sizes of entry {shown(name)} are missing", findings)
-                break
-            value = int.from_bytes(wide[:8], "little")
-            wide = wide[8:]
-        values.append(value)
-    else:
-        size, packed, offset = values
-    second = _second_name(blocks.get(0x7075, b""), raw_name)
+    """Compare an entry with the header in front of its data, and find the data."""
+    name, at = info.orig_filename, info.header_offset
+    entry = Entry(
+        name=name,
+        flags=info.flag_bits,
+        method=info.compress_type,
+        crc=info.CRC,
+        packed=info.compress_size,
+        size=info.file_size,
+        offset=at,
+        attributes=info.external_attr,
+    )
+    second = _second_name(info)
     if second is not None and second != name:
         findings.add(
             "container/second-name",
@@ -270,99 +257,49 @@ def _entry(
             "Zip the package anew with plain ASCII names.",
             place(name),
         )
-    return Entry(name, raw_name, flags, method, crc, packed, size, offset + shift, attributes)
-
-
-def _decode(raw_name: bytes, flags: int, findings: Collector) -> str:
-    if not flags & _UTF8:
-        return raw_name.decode("cp437")
-    try:
-        return raw_name.decode("utf-8")
-    except UnicodeDecodeError:
-        name = raw_name.decode("utf-8", "replace")
+    header = b""
+    if 0 <= at <= end.start - _LOCAL.size:
+        handle.seek(at)
+        header = handle.read(_LOCAL.size)
+    if header[:4] != b"PK\3\4":
         findings.add(
-            "container/name-encoding",
-            f"the name of entry {shown(name)} is marked as UTF-8 and is not",
-            "Rename the file with plain ASCII letters and zip the package anew.",
+            "container/truncated-entry",
+            f"there is no entry {shown(name)} at byte {at:,}, where the directory has it",
+            _AGAIN,
             place(name),
         )
-        return name
-
-
-def _extra_blocks(extra: bytes) -> dict[int, bytes]:
-    blocks: dict[int, bytes] = {}
-    at = 0
-    while at + 4 <= len(extra):
-        key, size = struct.unpack_from("<HH", extra, at)
-        blocks.setdefault(key, extra[at + 4 : at + 4 + size])
-        at += 4 + size
-    return blocks
-
-
-def _second_name(block: bytes, raw_name: bytes) -> str | None:
-    """Return the name in a Unicode Path extra field, if it belongs to `raw_name`."""
-    if len(block) < 6 or block[0] != 1:
-        return None
-    if int.from_bytes(block[1:5], "little") != zlib.crc32(raw_name):
-        return None
-    return block[5:].decode("utf-8", "replace")
-
-
-def _read_local_headers(
-    handle: BinaryIO, entries: list[Entry], end: _End, findings: Collector
-) -> list[Entry]:
-    """Compare each entry with the header in front of its data, and find the data."""
-    checked = []
-    for entry in entries:
-        file = place(entry.name)
-        header = b""
-        if 0 <= entry.offset <= end.start - _LOCAL.size:
-            handle.seek(entry.offset)
-            header = handle.read(_LOCAL.size)
-        if header[:4] != b"PK\3\4":
-            findings.add(
-                "container/truncated-entry",
-                f"there is no entry {shown(entry.name)} at byte {entry.offset:,}, where the "
-                "directory has it",
-                _AGAIN,
-                file,
-            )
-            checked.append(entry)
-            continue
-        _, _, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL.unpack(header)
-        raw_name = handle.read(name_size)
-        data_offset = entry.offset + _LOCAL.size + name_size + extra_size
-        differs = []
-        if raw_name != entry.raw_name:
-            other = raw_name.decode("utf-8" if flags & _UTF8 else "cp437", "replace")
-            differs.append(f"the name {shown(other)}")
-        if method != entry.method:
-            differs.append(f"compression method {method} instead of {entry.method}")
-        if (flags ^ entry.flags) & 0x1:
-            differs.append("another answer to whether it is encrypted")
-        if not flags & _DESCRIPTOR and not (crc == packed == size == 0):
-            wide = (entry.packed if packed == _ALL32 else packed) != entry.packed or (
-                entry.size if size == _ALL32 else size
-            ) != entry.size
-            if wide or crc != entry.crc:
-                differs.append("another size or checksum")
-        if differs:
-            findings.add(
-                "container/local-header",
-                f"in front of the data of entry {shown(entry.name)} stands {', '.join(differs)}",
-                "Take the file from its author again; zip the package anew.",
-                file,
-            )
-        if data_offset + entry.packed > end.start:
-            findings.add(
-                "container/truncated-entry",
-                f"the data of entry {shown(entry.name)} reach beyond the place for data",
-                _AGAIN,
-                file,
-            )
-            data_offset = -1
-        checked.append(replace(entry, data_offset=data_offset))
-    return checked
+        return entry
+    _, _, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL.unpack(header)
+    raw_name = handle.read(name_size)
+    differs = []
+    if raw_name != _raw_name(info):
+        other = raw_name.decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+        differs.append(f"the name {shown(other)}")
+    if method != entry.method:
+        differs.append(f"compression method {method} instead of {entry.method}")
+    if (flags ^ entry.flags) & 0x1:
+        differs.append("another answer to whether it is encrypted")
+    if not flags & _DESCRIPTOR and (crc, packed, size) != (0, 0, 0):
+        wide = packed not in (_ALL32, entry.packed) or size not in (_ALL32, entry.size)
+        if wide or crc != entry.crc:
+            differs.append("another size or checksum")
+    if differs:
+        findings.add(
+            "container/local-header",
+            f"in front of the data of entry {shown(name)} stands {', '.join(differs)}",
+            "Take the file from its author again; zip the package anew.",
+            place(name),
+        )
+    data_offset = at + _LOCAL.size + name_size + extra_size
+    if data_offset + entry.packed > end.start:
+        findings.add(
+            "container/truncated-entry",
+            f"the data of entry {shown(name)} reach beyond the place for data",
+            _AGAIN,
+            place(name),
+        )
+        return entry
+    return replace(entry, data_offset=data_offset)
 
 
 def _check_overlap(entries: list[Entry], findings: Collector) -> None:

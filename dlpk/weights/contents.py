@@ -113,14 +113,12 @@ class Judge:
     def _zip(self, content: Content, head: bytes) -> bool:
         begins = head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\10", b"PK00"))
         file = content.open()
-        if not begins:
-            file.seek(max(0, content.size - _TAIL))
-            if b"PK\5\6" not in file.read():
-                return False
-        faults = zip_faults(content.place)
-        entries = read_directory(file, faults) or []
-        if not (begins or entries):
+        file.seek(max(0, content.size - _TAIL))
+        tail = file.read()
+        if not begins and not (b"PK\1\2" in tail and b"PK\5\6" in tail):
             return False
+        faults = zip_faults(content.place)
+        entries = read_directory(file, faults)
         for fault in faults.report():
             if fault.severity is Severity.ERROR or fault.rule == "container/leading-data":
                 self._damaged(content, fault.message)

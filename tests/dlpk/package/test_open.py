@@ -275,29 +275,15 @@ def test_check_does_not_read_the_weights(tmp_path: Path) -> None:
 def _bytes_read(path: Path, action: Callable[[], object]) -> int:
     total = 0
 
-    class Counting:
-        def __init__(self, inner: BytesIO) -> None:
-            self.inner = inner
-
-        def read(self, size: int) -> bytes:
+    class Counting(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
             nonlocal total
-            data = self.inner.read(size)
+            data = super().read(size)
             total += len(data)
             return data
 
-        def seek(self, *place: int) -> int:
-            return self.inner.seek(*place)
-
-        def __enter__(self) -> Counting:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            container_check, "open_archive", lambda *_: Counting(BytesIO(path.read_bytes()))
-        )
+        patch.setattr(container_check, "open_archive", lambda *_: Counting(path.read_bytes()))
         action()
     return total
 
