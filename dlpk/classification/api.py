@@ -29,18 +29,10 @@ def classify(
 
     Parameters
     ----------
-    package : path, str or Package
-    raster : path, str or several
-    out : path
-    device : str
-    say : callable, optional
+    package, device, say
         See `dlpk.classification.model.Model`.
     **options
         Of `Model.classify`: ``prompt``, ``arguments``, ``extent`` and so on.
-
-    Returns
-    -------
-    Classified
 
     Raises
     ------

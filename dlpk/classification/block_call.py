@@ -121,13 +121,10 @@ def call_function(
 
 def make_request(session: Session, block: Block, read: BlockInput) -> Request:
     """The call for a block: what it needs of the raster is up to ``selectRasters``."""
-    host, key, info = session.loaded.host, session.key, session.info
-    pixels, mask = read.pixels, read.mask
-    if host.flat_band and len(pixels) == 1:
-        pixels, mask = pixels[0], mask[0]
+    key, info, pixels, mask = session.key, session.info, read.pixels, read.mask
     tlc = arcgis_corner(session.raster, block.column, block.row)
     shape: tuple[int, ...] = (info.bands, block.height, block.width)
-    if info.bands == 1 and not host.shape_with_bands:
+    if info.bands == 1:
         shape = shape[1:]
     props = _props(session, block)
     blocks: dict[str, Any] = {}

@@ -54,7 +54,6 @@ def write_result(
 
     Parameters
     ----------
-    session : Session
     target : Path
         GeoTIFF to write.
     progress : callable, optional
@@ -67,10 +66,6 @@ def write_result(
         Write a Cloud Optimized GeoTIFF.
     check : callable
         Called before the file gets its name; raises if it must not.
-
-    Returns
-    -------
-    Classified
 
     Raises
     ------
@@ -154,17 +149,12 @@ def open_journal(
     ----------
     target : Path
         GeoTIFF that the run writes.
-    session : Session
     rasters : sequence of str
         Names of the rasters that are classified.
     cog : bool
         Whether it is to be a Cloud Optimized GeoTIFF.
     unchecked : bool
         Accept rasters of which nothing tells whether they are still the same.
-
-    Returns
-    -------
-    Journal
 
     Raises
     ------

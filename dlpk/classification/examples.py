@@ -46,7 +46,6 @@ class ExamplePrompt:
 
     Parameters
     ----------
-    name : str
     places : tuple of ogr.Geometry
         Polygons in the raster's coordinate system.
     """
@@ -183,7 +182,6 @@ def write_examples(
 
     Parameters
     ----------
-    examples : sequence of ExamplePrompt
     raster : Raster
         What is classified.
     source : mapping

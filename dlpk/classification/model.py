@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -11,19 +12,20 @@ from typing import Any, Literal
 import numpy as np
 from osgeo import gdal
 
-from builder.target import check_targets
+from builder.target import check_folder, check_targets
 
 from ..errors import ArgumentsError, DlpkError, FunctionError, RefusedError
 from ..harness.arguments import shown_parameters
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say, print_message
 from ..harness.phases import LoadedFunction, check_tool
+from ..harness.replay import CALL_FILES
 from ..harness.settings import Settings
 from ..output.geotiff import check_geotiff, check_png, result_files
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from ..raster.extent import Extent
-from ..raster.files import check_unchanged, file_states, files_of
+from ..raster.files import check_unchanged, file_states, files_of, named_files
 from ..raster.gdal_config import block_cache, cache_bytes, threads
 from ..raster.memory import array_raster
 from ..raster.mosaic import item_jobs, mosaic, mosaic_label, rasters_in
@@ -41,7 +43,6 @@ from .progress import Progress, progress_bar
 from .provenance import band_names, result_legend
 from .result import Classified, Prediction
 from .session import Session
-from .targets import check_result_targets
 
 Area = tuple[float, float, float, float]
 
@@ -164,10 +165,6 @@ class Model:
         quiet : bool
             No progress bar.
 
-        Returns
-        -------
-        Classified
-
         Raises
         ------
         DlpkError
@@ -182,7 +179,12 @@ class Model:
         names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
         picture = None if png is None else check_png(png).absolute()
         read = [*names, *([str(like_layer)] if like_layer else [])]
-        inputs = check_result_targets(self.package, target, picture, saved, read, given)
+        inputs = [*files_of(read), str(self.package.archive or self.package.root or os.devnull)]
+        for value in given.values():
+            inputs += named_files(str(value))
+        check_targets([*result_files(target), *([picture] if picture else [])], inputs)
+        if saved is not None:
+            check_folder(saved, CALL_FILES, inputs)
         states = file_states(inputs)
         with ExitStack() as stack:
             stack.enter_context(threads())  # before rasters are opened, which ask for it then
@@ -255,10 +257,6 @@ class Model:
         **options
             Of `classify`, but no ``png``.
 
-        Yields
-        ------
-        Classified
-
         Raises
         ------
         DlpkError
@@ -308,13 +306,8 @@ class Model:
             Value that stands for no data.
         cell_size : float
             Side of a pixel in metres.
-        settings : Settings, optional
         stretch : Stretch, optional
             Instead of one that is found from the array: for parts of one picture.
-
-        Returns
-        -------
-        Prediction
 
         Raises
         ------
@@ -324,19 +317,7 @@ class Model:
         with array_raster(array, mask, nodata, cell_size) as raster:
             given = _arguments(prompt, arguments)
             with self.session(raster, given, settings, stretch) as session:
-                info, grid = session.info, session.grid
-                values = np.zeros((info.bands, grid.height, grid.width), info.pixel_type)
-                valid = np.zeros(values.shape, bool)
-                for block in grid.blocks():
-                    rows, columns = slice(block.used_height), slice(block.used_width)
-                    place = np.s_[
-                        :,
-                        block.row : block.row + block.used_height,
-                        block.column : block.column + block.used_width,
-                    ]
-                    pixels, known = session.process(block)
-                    values[place] = pixels[:, rows, columns]
-                    valid[place] = known[:, rows, columns] != 0
+                values, valid = session.process_all()
                 legend, names = tuple(result_legend(session)), tuple(band_names(session))
         if len(values) == 1:
             return Prediction(values[0], valid[0], legend, names)
@@ -354,10 +335,8 @@ class Model:
 
         Parameters
         ----------
-        raster : Raster
         arguments : mapping
             Of the function, by name.
-        settings : Settings, optional
         stretch : Stretch, optional
             Of another session of the same raster, so that it is not found again.
 

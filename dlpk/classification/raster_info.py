@@ -20,8 +20,8 @@ from ..raster.stretch import Stretch
 
 # Bits of inheritProperties; those of size and place (4) are not optional here.
 INHERIT_PIXEL_TYPE, INHERIT_NODATA, INHERIT_RESAMPLING = 1, 2, 8
-# Bits of invalidateProperties.
-INVALIDATE_XFORM, INVALIDATE_STATISTICS, INVALIDATE_HISTOGRAM, INVALIDATE_METADATA = 1, 2, 4, 8
+# Bits of invalidateProperties; transformations (1) and histograms (4) are never handed over.
+INVALIDATE_STATISTICS, INVALIDATE_METADATA = 2, 8
 COMPOSITE = "compositeraster"
 
 
@@ -113,7 +113,6 @@ def raster_info(
 
     Parameters
     ----------
-    raster : Raster
     bands : sequence of int
         0-based, those that the function gets.
     stretch : Stretch or None
@@ -187,19 +186,14 @@ def output_template(info: Mapping[str, Any], configuration: Configuration) -> di
     ----------
     info : mapping
         Of the input, see `raster_info`.
-    configuration : Configuration
     """
     output = dict(info)
     if not configuration.inherit & INHERIT_PIXEL_TYPE:
         output["pixelType"] = "f4"  # what stands there then is not documented
     if not configuration.inherit & INHERIT_NODATA:
         output["noData"] = None
-    if configuration.invalidate & INVALIDATE_XFORM:
-        output["geodataXform"] = ""
     if configuration.invalidate & INVALIDATE_STATISTICS:
         output["statistics"] = ()
-    if configuration.invalidate & INVALIDATE_HISTOGRAM:
-        output["histogram"] = ()
     output["resampling"] = bool(configuration.inherit & INHERIT_RESAMPLING)
     if configuration.raw.get("resampling") is not None:
         output["resampling"] = bool(configuration.raw["resampling"])

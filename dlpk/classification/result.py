@@ -20,7 +20,6 @@ class Classified:
     ----------
     path : Path
         The GeoTIFF.
-    width, height, bands : int
     legend : tuple of LegendEntry
         Classes; empty for continuous values.
     counts : mapping

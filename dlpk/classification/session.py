@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import ContractError, FunctionError, RefusedError
 from ..harness.answers import Configuration, OutputInfo
 from ..harness.arguments import argument_scalars
@@ -39,10 +41,8 @@ class Session:
 
     Parameters
     ----------
-    loaded : LoadedFunction
     function : Function
         The object that is called.
-    raster : Raster
     scalars, raster_kwargs : mapping
         What ``getConfiguration`` and ``updateRasterInfo`` were given.
     configuration : Configuration
@@ -51,12 +51,10 @@ class Session:
         What it says of its output.
     bands : tuple of int
         0-based bands that the function reads.
-    stretch : Stretch or None
     key : str
         Name of the raster parameter; pixel blocks are called after it.
     several : bool
         Whether that parameter takes several rasters.
-    settings : Settings
     """
 
     loaded: LoadedFunction
@@ -88,11 +86,8 @@ class Session:
 
         Parameters
         ----------
-        loaded : LoadedFunction
-        raster : Raster
         arguments : mapping
             What the user gives, by name.
-        settings : Settings, optional
         stretch : Stretch, optional
             Of a session before; by default found from the raster.
 
@@ -111,7 +106,7 @@ class Session:
             else:
                 if loaded.answers_alike(*session._exchange()):
                     return session
-        function = loaded.new(scalars)
+        function = loaded.new()
         session = cls._configured(loaded, function, raster, scalars, settings, stretch)
         loaded.answers_alike(*session._exchange())
         loaded.used = function
@@ -139,7 +134,7 @@ class Session:
         bands = choose_bands(configuration.bands, raster)
         if stretch is None and configuration.data_range is not None:
             stretch = find_stretch(raster, bands, configuration.data_range, settings.stretch)
-        source = raster_info(raster, bands, stretch, estimated=loaded.host.statistics)
+        source = raster_info(raster, bands, stretch, estimated=loaded.statistics)
         template = output_template(source, configuration)
         kwargs: dict[str, Any] = {
             **scalars,
@@ -197,16 +192,33 @@ class Session:
         debug_block : Path, optional
             Folder that the call is kept in if it fails.
 
-        Returns
-        -------
-        BlockResult
-
         Raises
         ------
         DlpkError
             The function failed or answered wrongly; names the block.
         """
         return self.call(block, self.read(block), debug_block)
+
+    def process_all(self) -> tuple[np.ndarray, np.ndarray]:
+        """Have all blocks processed.
+
+        Returns
+        -------
+        values, valid : ndarray
+            Shape (bands, rows, columns), of the function's type and bool; 0 where there is no data.
+        """
+        values = np.zeros(
+            (self.info.bands, self.grid.height, self.grid.width), self.info.pixel_type
+        )
+        valid = np.zeros(values.shape, bool)
+        for block in self.grid.blocks():
+            pixels, mask = self.process(block)
+            height, width = block.used_height, block.used_width
+            rows = slice(block.row, block.row + height)
+            columns = slice(block.column, block.column + width)
+            valid[:, rows, columns] = known = mask[:, :height, :width] != 0
+            values[:, rows, columns] = np.where(known, pixels[:, :height, :width], 0)
+        return values, valid
 
     def read(self, block: Block) -> BlockInput:
         """Read a block, see `dlpk.classification.block_call.read_block`."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import IsolationError
 from ..harness.isolation import run_isolated
 
 
@@ -33,8 +32,6 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
     """
     from ..raster.files import files_of, named_files
 
-    if options.get("debugger"):
-        raise IsolationError("--debugger needs the terminal, which --isolate keeps apart")
     *rasters, out = options.get("paths") or [""]
     named = [*rasters, *_texts({**options, "paths": ()})]
     reads = {name for text in named for name in _read(text)}

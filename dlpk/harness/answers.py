@@ -63,10 +63,8 @@ class OutputInfo:
 
     Parameters
     ----------
-    bands : int
     pixel_type : str
         ``u1``, ``i4``, ``f4`` and so on.
-    nodata : float or None
     attribute_table : str or None
         JSON text.
     raw : mapping

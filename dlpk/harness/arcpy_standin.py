@@ -20,7 +20,6 @@ class StandIn(ModuleType):
 
     Parameters
     ----------
-    name : str
     later : mapping, optional
         Attributes that are found out when they are first read.
     """

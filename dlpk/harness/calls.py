@@ -93,9 +93,7 @@ class Function:
             reason = answer.get("message") or "it gives no reason"
             raise FunctionError(f"{self.name} says that it is not licensed to run: {reason}")
 
-    def initialize(
-        self, model: str, device: int | None, scalars: Mapping[str, Any] | None = None
-    ) -> None:
+    def initialize(self, model: str, device: int | None) -> None:
         """Phase validation without `device`, phase run with it (contract, sections 2 and 3).
 
         Functions that are not about models have no such method; one that is never learns its model
@@ -112,12 +110,8 @@ class Function:
                 stacklevel=2,
             )
             return
-        kwargs = dict(scalars or {})
-        kwargs["model"] = model
-        if device is not None:
-            kwargs["device"] = device
         try:
-            self.call("initialize", **kwargs)
+            self.call("initialize", model=model, **({} if device is None else {"device": device}))
         except FunctionError as error:
             file = getattr(type(self.instance), "__module__", "") + ".py"
             error.args = (f"{INITIALIZE_ERROR} [{file}] {error}",)

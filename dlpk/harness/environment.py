@@ -48,7 +48,6 @@ class Environment:
 
     Parameters
     ----------
-    package : Package
     say : callable
         Takes a level (``message``, ``warning``, ``error``) and a text.
     device : int or None

@@ -84,10 +84,6 @@ def code_folders(package: Package) -> tuple[Path, ...]:
 def load_class(path: Path) -> type:
     """Import a raster function's file and find its class.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     type

@@ -1,59 +1,23 @@
-"""How much memory the process uses, and how much it used at most."""
+"""How much memory the process uses."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
 def memory_in_use() -> int | None:
-    """Bytes that the process uses now; its peak where that is not told, None on Windows."""
+    """Bytes that the process uses now; None where the system does not tell (only Linux does)."""
     gc.collect()
-    return _status("VmRSS") or _peak()
-
-
-class PeakGrowth:
-    """By how much memory grows at most from now on."""
-
-    def __init__(self) -> None:
-        try:
-            # Makes Linux forget the peak so far.
-            with open("/proc/self/clear_refs", "w") as file:
-                file.write("5")
-            self._before = _status("VmRSS")
-        except OSError:
-            self._before = None
-        self._peak_before = _peak()
-
-    def bytes(self) -> int | None:
-        """Bytes since the object was made; None where that cannot be had."""
-        after = _status("VmHWM")
-        if self._before is not None and after is not None:
-            return max(0, after - self._before)
-        after = _peak()
-        if after is None or self._peak_before is None:
-            return None
-        return after - self._peak_before
-
-
-def _status(key: str) -> int | None:
     try:
-        with open("/proc/self/status") as file:
-            lines = [line for line in file if line.startswith(f"{key}:")]
+        pages = Path("/proc/self/statm").read_text().split()[1]
     except OSError:
         return None
-    return int(lines[0].split()[1]) * 1024 if lines else None
-
-
-def _peak() -> int | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) * (1 if sys.platform == "darwin" else 1024)
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def give_back_free_memory() -> None:

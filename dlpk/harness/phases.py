@@ -19,8 +19,7 @@ from .arguments import shown_parameters
 from .calls import Function
 from .environment import Environment, Say, print_message
 from .loader import code_folders, function_path, load_class
-from .memory import PeakGrowth
-from .settings import Host
+from .memory import memory_in_use
 from .tracebacks import explain
 
 TOOL_MODEL_TYPE = "ImageClassification"
@@ -49,7 +48,7 @@ class Dialog:
     seconds : float
         That picking the package took, the import of the function included.
     memory : int or None
-        Bytes by which the peak memory of the process grew; None where that cannot be had.
+        Bytes by which the memory of the process grew; None where that cannot be had.
     """
 
     parameters: tuple[Mapping[str, Any], ...]
@@ -79,10 +78,6 @@ def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
     say : callable, optional
         Takes level and text of what the function says.
 
-    Returns
-    -------
-    Dialog
-
     Raises
     ------
     DlpkError
@@ -91,9 +86,10 @@ def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
     with open_package(package) as opened:
         check_tool(opened)
         with Environment(opened, say or print_message):
-            grown, start = PeakGrowth(), time.perf_counter()
+            before, start = memory_in_use(), time.perf_counter()
             _, parameters = validation_phase(load_class(function_path(opened)), opened)
-            seconds, memory = time.perf_counter() - start, grown.bytes()
+            seconds, after = time.perf_counter() - start, memory_in_use()
+    memory = None if before is None or after is None else after - before
     return Dialog(tuple(shown_parameters(parameters)), seconds, memory)
 
 
@@ -121,9 +117,7 @@ def model_argument(package: Package) -> str:
     return str(package.emd_path) if package.emd_path is not None else package.emd_text
 
 
-def validation_phase(
-    made: type, package: Package, scalars: Mapping[str, Any] | None = None
-) -> tuple[Function, list[dict[str, Any]]]:
+def validation_phase(made: type, package: Package) -> tuple[Function, list[dict[str, Any]]]:
     """Take a new object through the calls that fill the dialog, without a device.
 
     Returns
@@ -133,7 +127,7 @@ def validation_phase(
         The parameters that the function declares.
     """
     function = make(made, package)
-    initialize(function, package, None, scalars)
+    initialize(function, package, None)
     return function, function.parameters()
 
 
@@ -157,12 +151,7 @@ def make(made: type, package: Package) -> Function:
     return function
 
 
-def initialize(
-    function: Function,
-    package: Package,
-    device: int | None,
-    scalars: Mapping[str, Any] | None = None,
-) -> None:
+def initialize(function: Function, package: Package, device: int | None) -> None:
     """Initialise a function with the model.
 
     Functions try to open what they get as a file and take it for text if there is none. Long text
@@ -175,7 +164,7 @@ def initialize(
         It fails.
     """
     try:
-        function.initialize(model_argument(package), device, scalars)
+        function.initialize(model_argument(package), device)
     except FunctionError as error:
         cause = error.__cause__
         if package.emd_path is not None or not (
@@ -190,7 +179,7 @@ def initialize(
         folder = scratch_until_exit()
         file = folder / "model.emd"
         file.write_text(package.emd_text, encoding="utf-8")
-        function.initialize(str(file), device, scalars)
+        function.initialize(str(file), device)
 
 
 class LoadedFunction:
@@ -202,10 +191,10 @@ class LoadedFunction:
 
     Parameters
     ----------
-    package : Package
     device : int
         As the function gets it: -1 processor, -2 any graphics card, else the number of one.
-    host : Host, optional
+    statistics : bool
+        Whether ``<raster>_info`` has estimated statistics where the file has none.
 
     Raises
     ------
@@ -213,18 +202,18 @@ class LoadedFunction:
         The function cannot be loaded, or its dialog does not open.
     """
 
-    def __init__(self, package: Package, device: int, host: Host | None = None) -> None:
+    def __init__(self, package: Package, device: int, *, statistics: bool = True) -> None:
         self.package = package
         self.device = device
-        self.host = host or Host()
+        self.statistics = statistics
         self._class = load_class(function_path(package))
-        self._dialog, self.parameters = validation_phase(self._class, package)
+        _, self.parameters = validation_phase(self._class, package)
         # The object that served the raster before, if there is one and it has not failed.
         self.used: Function | None = None
         # What each set of arguments has led to.
         self._answers: dict[object, object] = {}
 
-    def new(self, scalars: Mapping[str, Any]) -> Function:
+    def new(self) -> Function:
         """An object that is initialised for the run.
 
         Raises
@@ -232,9 +221,8 @@ class LoadedFunction:
         DlpkError
             The function refuses or fails.
         """
-        function = self._dialog if self.host.dialog_object else make(self._class, self.package)
-        early = scalars if self.host.arguments_in_initialize else None
-        initialize(function, self.package, self.device, early)
+        function = make(self._class, self.package)
+        initialize(function, self.package, self.device)
         function.parameters()
         return function
 

@@ -1,4 +1,4 @@
-"""One call of ``updatePixels``: kept in a folder, read back, made again under a debugger."""
+"""One call of ``updatePixels``: kept in a folder, read back, made again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from builder.target import make_folder, replacing
 
 from ..errors import PackageError
 from ..package.open import open_package
-from .calls import Function, Pixels
+from .calls import Pixels
 from .environment import Environment, Say, print_message
 from .loader import function_path, load_class
 from .phases import initialize, make
@@ -71,12 +71,10 @@ class Call:
     ----------
     package : str
         Path of the package, or its model definition as text.
-    device : int
     scalars : mapping
         What ``getConfiguration`` gets.
     described : mapping
         What ``updateRasterInfo`` gets.
-    request : Request
     """
 
     package: str
@@ -91,7 +89,6 @@ def save_call(call: Call, folder: Path) -> None:
 
     Parameters
     ----------
-    call : Call
     folder : Path
         Made if it is not there; files of an earlier call in it are replaced.
 
@@ -158,17 +155,13 @@ def load_call(folder: Path) -> Call:
         ) from error
 
 
-def replay(
-    folder: str | Path, *, debugger: bool = False, say: Say | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
+def replay(folder: str | Path, *, say: Say | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """Make one call of ``updatePixels`` again, as it was when it failed.
 
     Parameters
     ----------
     folder : path
         Where `dlpk.classify` kept the call (``debug_block``).
-    debugger : bool
-        Stop in Python's debugger where the function raises.
     say : callable, optional
         Takes level and text of what the function says.
 
@@ -195,28 +188,8 @@ def replay(
         if package.emd_path is not None:  # unpacked to another place than then
             described["model"] = str(package.emd_path)
         function.output_info(described)
-        if debugger:
-            _stop_at_failure(function)
         request = call.request
         return function.pixels(request.tlc, request.shape, request.props, request.blocks)
-
-
-def _stop_at_failure(function: Function) -> None:
-    """Have ``updatePixels`` enter the debugger, in the frame that raised."""
-    import pdb
-    import sys
-
-    original = function.instance.updatePixels
-
-    def watched(*args: object, **kwargs: object) -> object:
-        try:
-            return original(*args, **kwargs)
-        except Exception:
-            trace = sys.exc_info()[2]
-            pdb.post_mortem(trace)
-            raise
-
-    function.instance.updatePixels = watched
 
 
 def _array_text(block: Pixels) -> str:

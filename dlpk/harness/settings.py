@@ -1,8 +1,4 @@
-"""What the harness does where ArcGIS's behaviour is not documented.
-
-`Settings` are choices for those who classify; `Host` is what `dlpk validate --run` tries, because a
-sound function does not care. `docs/fidelity.md` says what is documented and what is inferred.
-"""
+"""Choices where ArcGIS's behaviour is not documented; `docs/fidelity.md` explains them."""
 
 from __future__ import annotations
 
@@ -65,31 +61,6 @@ class Settings:
         """The settings that differ from the defaults."""
         usual = asdict(Settings())
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
-
-
-@dataclass(frozen=True)
-class Host:
-    """What ArcGIS may do otherwise than the harness does by default.
-
-    Parameters
-    ----------
-    dialog_object : bool
-        The object that filled the dialog goes through the run too.
-    arguments_in_initialize : bool
-        ``initialize`` gets the arguments beside model and device.
-    statistics : bool
-        ``<raster>_info`` has estimated statistics where the file has none.
-    flat_band : bool
-        A single band is delivered without its axis.
-    shape_with_bands : bool
-        ``shape`` of a single output band is (1, rows, columns) instead of (rows, columns).
-    """
-
-    dialog_object: bool = False
-    arguments_in_initialize: bool = False
-    statistics: bool = True
-    flat_band: bool = False
-    shape_with_bands: bool = False
 
 
 def parse_settings(texts: Mapping[str, str]) -> Settings:

@@ -23,7 +23,6 @@ def explain(error: BaseException, folders: Sequence[Path]) -> str:
 
     Parameters
     ----------
-    error : BaseException
     folders : sequence of Path
         Where the package's code lies. Frames of the harness are left out.
 

@@ -23,10 +23,8 @@ def write_colors(band: Any, dtype: np.dtype[Any], legend: Sequence[LegendEntry])
 
     Parameters
     ----------
-    band : gdal.Band
     dtype : dtype
         Of the pixels.
-    legend : sequence of LegendEntry
     """
     values = [entry.value for entry in legend]
     if dtype in (np.uint8, np.uint16) and max(values) <= np.iinfo(dtype).max:
@@ -71,10 +69,8 @@ def write_vat(
 
     Parameters
     ----------
-    folder : Path
     name : str
         File name of the raster.
-    legend : sequence of LegendEntry
     counts : mapping
         Pixels per value.
     """

@@ -60,7 +60,6 @@ class OutputRaster:
         File to write; replaced if it exists.
     raster : Raster
         Size, transform and coordinate system are taken from it.
-    bands : int
     pixel_type : str
         ``u1``, ``i2``, ``f4`` and so on.
     nodata : float or None

@@ -16,7 +16,6 @@ class LegendEntry:
     ----------
     value : int
         Pixel value.
-    name : str
     color : (int, int, int)
         Red, green, blue.
     """
@@ -38,10 +37,6 @@ def read_attribute_table(text: str) -> list[LegendEntry]:
     ----------
     text : str
         A feature set with Value, Class (or the like), Red, Green and Blue.
-
-    Returns
-    -------
-    list of LegendEntry
 
     Raises
     ------

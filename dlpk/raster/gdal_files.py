@@ -62,10 +62,6 @@ def open_raster(path: str) -> Any:
     path : str
         Anything GDAL opens.
 
-    Returns
-    -------
-    gdal.Dataset
-
     Raises
     ------
     RasterError
@@ -130,7 +126,6 @@ def unpaletted(dataset: Any, target: str = "") -> Any:
 
     Parameters
     ----------
-    dataset : gdal.Dataset
     target : str
         VRT file to make; in memory by default.
 
@@ -167,7 +162,6 @@ def warped(dataset: Any, target: str = "", *, masked: bool, **options: Any) -> A
 
     Parameters
     ----------
-    dataset : gdal.Dataset
     target : str
         VRT file to make; in memory by default.
     masked : bool

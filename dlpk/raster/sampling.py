@@ -41,17 +41,12 @@ def find_stretch(
 
     Parameters
     ----------
-    raster : Raster
     bands : sequence of int
         0-based.
     data_range : (float, float)
         Range to reach.
     method : str
         ``percent-clip``, ``minmax`` or ``none``.
-
-    Returns
-    -------
-    Stretch or None
     """
     if method == "none" or (raster.dtype == np.uint8 and data_range == (0.0, 255.0)):
         return None
@@ -71,7 +66,6 @@ def find_statistics(
 
     Parameters
     ----------
-    raster : Raster
     bands : sequence of int
         0-based.
     stretch : Stretch or None
@@ -178,13 +172,8 @@ def _windows(raster: Raster, most: int | None) -> Iterator[Window]:
 
     Parameters
     ----------
-    raster : Raster
     most : int or None
         About how many pixels they are to have in all, spread evenly; None for the whole file.
-
-    Yields
-    ------
-    Window
     """
     width, height = raster.native.RasterXSize, raster.native.RasterYSize
     block = raster.native.GetRasterBand(1).GetBlockSize()

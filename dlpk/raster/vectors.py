@@ -30,16 +30,11 @@ def placed(
 
     Parameters
     ----------
-    layer : ogr.Layer
     system : osr.SpatialReference or None
         Where the geometries go; as they are if that, or the layer's own, is not known.
     kinds : collection of int, optional
         Types of geometry that are wanted (OGR's flat ones), none of them empty. Others may lie
         where the coordinate system does not reach.
-
-    Yields
-    ------
-    ogr.Feature, ogr.Geometry
     """
     own = layer.GetSpatialRef()
     for feature in layer:

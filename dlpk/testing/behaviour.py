@@ -22,9 +22,9 @@ from ..harness.calls import Function
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say
 from ..harness.loader import function_path, load_class
-from ..harness.memory import PeakGrowth
+from ..harness.memory import memory_in_use
 from ..harness.phases import LoadedFunction, check_tool, initialize, make, validation_phase
-from ..harness.settings import Host, Settings
+from ..harness.settings import Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
 from .block_checks import (
@@ -34,10 +34,11 @@ from .block_checks import (
     check_nodata,
     check_purity,
     check_seams,
+    check_second_raster,
+    check_statistics,
     check_values,
 )
 from .golden_test import DOES_NOT_RUN, FAILED, golden_test
-from .host_checks import check_hosts, check_second_raster
 from .rules import RULES, RunFindings
 from .synthetic import synthetic_pixels, write_raster
 
@@ -174,29 +175,29 @@ class _Checks:
             )
         check_values(self.findings, run, base)
 
-        def again(host: Host | None = None, **more: Any) -> Session:
-            return self.start(Path(path), host, **more)
+        def again(*, statistics: bool = True, **more: Any) -> Session:
+            return self.start(Path(path), statistics, **more)
 
         if check_purity(self.findings, chosen, base, again):
             check_seams(self.findings, run, chosen, base)
             check_second_raster(self.findings, run, self.given, chosen.all[0], base[0])
-            check_hosts(self.findings, again, chosen.all[0], base[0])
+            check_statistics(self.findings, again, chosen.all[0])
             names = [parameter["name"] for parameter in shown_parameters(declared)]
             if "batch_size" in names and "batch_size" not in self.given:
                 check_batch(self.findings, again)
         check_nodata(self.findings, run, chosen)
         check_memory(self.findings, run, chosen, self.blocks)
 
-    def start(self, raster: Path, host: Host | None = None, **arguments: Any) -> Session:
+    def start(self, raster: Path, statistics: bool = True, **arguments: Any) -> Session:
         """A new session, on new objects."""
-        loaded = LoadedFunction(self.package, self.device, host)
+        loaded = LoadedFunction(self.package, self.device, statistics=statistics)
         given = {**self.given, **arguments}
         return Session.start(loaded, Raster(raster), given, self.settings)
 
     # Phases -------------------------------------------------------------------------------------
 
     def _dialog(self) -> list[dict[str, Any]] | None:
-        growth, start = PeakGrowth(), time.perf_counter()
+        before, start = memory_in_use(), time.perf_counter()
         try:
             made = load_class(function_path(self.package))
             first, declared = validation_phase(made, self.package)
@@ -204,7 +205,8 @@ class _Checks:
             remedy = "Do not use the device, and nothing that may be missing, without 'device'."
             self.findings.failed("run/dialog-fails", error, remedy)
             return None
-        seconds, grown = time.perf_counter() - start, growth.bytes()
+        seconds, after = time.perf_counter() - start, memory_in_use()
+        grown = None if before is None or after is None else after - before
         memory = "" if grown is None else f" and {grown / 1e6:,.0f} MB of memory"
         message = f"picking the package takes {seconds:.2f} s{memory}"
         self.findings.add("run/dialog-cost", message, "Nothing has to change.")

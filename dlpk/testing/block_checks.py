@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,6 @@ def difference(one: BlockResult, other: BlockResult, part: float = NOISE) -> flo
 
     Parameters
     ----------
-    one, other : BlockResult
     part : float
         See `share_of_difference`.
     """
@@ -159,8 +158,6 @@ def check_purity(
 
     Parameters
     ----------
-    findings : RunFindings
-    chosen : Blocks
     base : sequence of BlockResult
         Made in the order of the blocks.
     again : callable
@@ -347,3 +344,33 @@ def check_memory(findings: RunFindings, run: Session, chosen: Blocks, blocks: in
             f"{blocks - warm} blocks leave {(after - before) / 1e6:,.0f} MB of memory behind",
             "Keep no blocks and results in the object; run the model without gradients.",
         )
+
+
+def check_second_raster(
+    findings: RunFindings,
+    session: Session,
+    arguments: Mapping[str, Any],
+    block: Block,
+    base: BlockResult,
+) -> None:
+    """See whether an object that has served a raster can serve another one."""
+    rule = "run/second-raster-differs"
+    remedy = "Have getConfiguration and updateRasterInfo begin anew, and keep nothing of blocks."
+    try:
+        again = Session.start(session.loaded, session.raster, arguments, session.settings)
+        share = difference(again.process(block), base)
+    except DlpkError as error:
+        findings.failed(rule, error, remedy)
+        return
+    if again.function is not session.function or share > 0:
+        message = f"{written(share)} change for the same raster on the same object"
+        findings.add(rule, message, remedy)
+
+
+def check_statistics(findings: RunFindings, again: Callable[..., Session], block: Block) -> None:
+    """See whether the function runs where nothing is known of the raster's values."""
+    try:
+        again(statistics=False).process(block)
+    except DlpkError as error:
+        remedy = "Do without <raster>_info['statistics'] where it is empty."
+        findings.failed("run/host-matters", error, remedy)

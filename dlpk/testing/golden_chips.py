@@ -99,7 +99,6 @@ def cut_chips(raster: Raster, width: int, height: int) -> np.ndarray:
 
     Parameters
     ----------
-    raster : Raster
     width, height : int
         Of a piece, in pixels; the raster may be smaller.
 

@@ -41,7 +41,6 @@ class ChipResult:
         Absolute difference of values; infinite if one is no number.
     flipped_per_million : float
         Pixels per million on the other side of the threshold, or that differ.
-    passed : bool
     """
 
     chip: int
@@ -57,7 +56,6 @@ class GoldenResult:
 
     Parameters
     ----------
-    package : str
     status : str
         ``passed``, ``failed``, ``does-not-run``, or ``untested`` for a package without golden
         chips.
@@ -65,7 +63,6 @@ class GoldenResult:
         Why it does not run or is untested.
     threshold, tolerance, flipped_per_million : float or None
         What the package states.
-    chips : tuple of ChipResult
     kept : str or None
         File with the produced arrays.
     """
@@ -210,16 +207,7 @@ def produce(
         # Side by side, so that each block is a chip where blocks have their size.
         write_raster(path, np.concatenate(list(inputs), axis=-1))
         run = Session.start(LoadedFunction(package, device), Raster(path), arguments)
-        result = np.zeros((run.info.bands, run.grid.height, run.grid.width), run.info.pixel_type)
-        for block in run.grid.blocks():
-            pixels, mask = run.process(block)
-            place = np.s_[
-                :,
-                block.row : block.row + block.used_height,
-                block.column : block.column + block.used_width,
-            ]
-            pixels = np.where(mask != 0, pixels, 0)
-            result[place] = pixels[:, : block.used_height, : block.used_width]
+        result, _ = run.process_all()
     return np.stack(np.split(result, chips, axis=-1))
 
 

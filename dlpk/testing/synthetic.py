@@ -17,10 +17,6 @@ SHAPES = 24
 def synthetic_pixels(bands: int, rows: int, columns: int) -> np.ndarray:
     """Make a picture.
 
-    Parameters
-    ----------
-    bands, rows, columns : int
-
     Returns
     -------
     ndarray
@@ -51,10 +47,8 @@ def write_raster(
 
     Parameters
     ----------
-    path : Path
     pixels : ndarray
         Numbers, shape (bands, rows, columns).
-    nodata : float, optional
     names : sequence of str
         Of the bands, from the first.
     """

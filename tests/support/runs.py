@@ -16,7 +16,7 @@ from osgeo import gdal, gdal_array, osr
 from dlpk.classification.session import Session
 from dlpk.harness.environment import Environment
 from dlpk.harness.phases import LoadedFunction
-from dlpk.harness.settings import Host, Settings
+from dlpk.harness.settings import Settings
 from dlpk.package.open import open_package
 from dlpk.raster.dataset import Raster
 
@@ -118,7 +118,7 @@ def running(
     arguments: Mapping[str, Any] | None = None,
     device: int = -1,
     settings: Settings | None = None,
-    host: Host | None = None,
+    statistics: bool = True,
     said: list[tuple[str, str]] | None = None,
     **options: Any,
 ) -> Iterator[Session]:
@@ -130,7 +130,7 @@ def running(
 
     source = Raster(raster, **options)
     with open_package(package) as opened, Environment(opened, say, device=device):
-        loaded = LoadedFunction(opened, device, host)
+        loaded = LoadedFunction(opened, device, statistics=statistics)
         yield Session.start(loaded, source, arguments or {}, settings)
 
 

@@ -10,7 +10,7 @@ import pytest
 from osgeo import gdal
 
 from dlpk.errors import ContractError, FunctionError, RasterError
-from dlpk.harness.settings import Host, Settings
+from dlpk.harness.settings import Settings
 from tests.support.runs import (
     FUNCTIONS,
     all_blocks,
@@ -29,12 +29,11 @@ def first_calls(
     configuration: dict[str, Any],
     raster: Path | None = None,
     settings: Settings | None = None,
-    host: Host | None = None,
     **more: Any,
 ) -> list[dict[str, Any]]:
     raster = raster or make_raster(tmp_path / "scene.tif", SHAPE)
     package = make_package(tmp_path / "P", probe={"Configuration": configuration, **more})
-    with running(package, raster, settings=settings, host=host) as run:
+    with running(package, raster, settings=settings) as run:
         all_blocks(run)
         return calls(run, "updatePixels")
 
@@ -137,19 +136,16 @@ def test_single_band(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "s.tif", (1, 10, 10))
     (call,) = first_calls(tmp_path, {"inputMask": True}, raster)
     assert pixels(call).shape == (1, 10, 10)
-    (call,) = first_calls(tmp_path, {"inputMask": True}, raster, host=Host(flat_band=True))
-    assert pixels(call).shape == pixels(call, "raster_mask").shape == (10, 10)
 
 
 @pytest.mark.parametrize(
-    ("bands", "three", "shape"),
-    [(1, False, (40, 50)), (1, True, (1, 40, 50)), (2, False, (2, 40, 50))],
+    ("bands", "shape"),
+    [(1, (40, 50)), (2, (2, 40, 50))],
 )
-def test_output_shape(tmp_path: Path, bands: int, three: bool, shape: tuple[int, ...]) -> None:
+def test_output_shape(tmp_path: Path, bands: int, shape: tuple[int, ...]) -> None:
     (call,) = first_calls(
         tmp_path,
         {"tx": 50, "ty": 40},
-        host=Host(shape_with_bands=three),
         Output={"bandCount": bands, "pixelType": "u1"},
     )
     assert call["shape"] == shape
@@ -309,7 +305,7 @@ def test_statistics(tmp_path: Path, data_range: list[int] | None) -> None:
     assert first["mean"] == pytest.approx(values.mean())
     assert first["standardDeviation"] == pytest.approx(values.std())
     assert second["mean"] == pytest.approx(3 if data_range is None else 0.4)
-    with running(package, raster, host=Host(statistics=False)) as run:
+    with running(package, raster, statistics=False) as run:
         (described,) = calls(run, "updateRasterInfo")
     assert described["raster_info"]["statistics"] == ()
 

@@ -10,7 +10,7 @@ import pytest
 
 from dlpk.errors import ArgumentsError, ContractError, FunctionError
 from dlpk.harness.phases import open_dialog
-from dlpk.harness.settings import Host, Settings
+from dlpk.harness.settings import Settings
 from tests.support.runs import (
     FUNCTIONS,
     all_blocks,
@@ -50,22 +50,6 @@ def test_run_phase_has_the_device_and_validation_has_not(tmp_path: Path, raster:
     assert given["device"] == -2
     assert given["model"].endswith("Q.emd")
     assert set(given) == {"model", "device"}
-
-
-def test_phases_can_share_an_object(tmp_path: Path, raster: Path) -> None:
-    package = make_package(tmp_path / "P")
-    with running(package, raster, host=Host(dialog_object=True)) as run:
-        devices = [given.get("device") for given in calls(run, "initialize")]
-    assert devices == [None, -1]
-
-
-def test_initialize_with_arguments(tmp_path: Path, raster: Path) -> None:
-    package = make_package(tmp_path / "P")
-    host = Host(arguments_in_initialize=True)
-    with running(package, raster, host=host, arguments={"threshold": "0.25"}) as run:
-        (given,) = calls(run, "initialize")
-    assert given["threshold"] == "0.25"
-    assert given["padding"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -229,11 +213,10 @@ def test_arguments_of_any_name(tmp_path: Path, raster: Path) -> None:
     declared = [{"name": "raster", "dataType": "raster"}]
     declared += [{"name": name, "dataType": "string", "value": name} for name in names]
     package = make_package(tmp_path / "P", probe={"Parameters": declared})
-    for host in (Host(), Host(arguments_in_initialize=True)):
-        with running(package, raster, host=host) as run:
-            all_blocks(run)
-            (scalars,) = calls(run, "getConfiguration")
-        assert scalars == dict(zip(names, names))
+    with running(package, raster) as run:
+        all_blocks(run)
+        (scalars,) = calls(run, "getConfiguration")
+    assert scalars == dict(zip(names, names))
 
 
 def test_select_rasters(tmp_path: Path, raster: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +85,6 @@ def test_command(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     function.write_text(FAILING.replace("raise ValueError", "print"))
     assert main(["replay", str(kept)]) == 0
     assert capsys.readouterr().out == "the call succeeds: uint8[1, 16, 16], values from 0 to 0\n"
-
-
-def test_debugger(kept: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("p before, self.limit\nquit\n"))
-    with pytest.raises(FunctionError, match="200 is over 100"):
-        replay(kept, debugger=True)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "(200, 100)" in err
 
 
 def test_nothing_is_kept_of_a_run_that_succeeds(tmp_path: Path) -> None:
