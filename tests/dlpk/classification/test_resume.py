@@ -374,6 +374,6 @@ def test_killed_with_a_real_network(tmp_path: Path, raster: Path) -> None:
     run(package, raster, whole, **options)
     words = words_for(package, raster, out, "--resume", "--prompt=water")
     assert killed(STEP_KILLED, "_publish", words) == -signal.SIGKILL
-    assert len(list(journal_path(out).glob("*.block"))) > 1
+    assert list(journal_path(out).glob("*.block"))
     run(package, raster, out, resume=True, **options)
     assert digest(out) == digest(whole)
