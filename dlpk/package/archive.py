@@ -44,27 +44,17 @@ MAX_TOTAL: Final = 64 * 1024**3
 # Weights hardly compress and texts are small: only a bomb is both large and tightly packed.
 BOMB_SIZE: Final = 256 * 1024**2
 BOMB_RATIO: Final = 100
+_ANEW: Final = "Zip the package anew, with deflate and without a password."
 _DEFLATE_RATIO: Final = 1032
 """What deflate can reach at most: 258 bytes from two bits."""
 
 
 def check_container(path: str | os.PathLike[str], *, deep: bool = False) -> Report:
-    """Report everything wrong with a .dlpk file as a container.
+    """Report everything wrong with a .dlpk file as a container, by the rules in `RULES`.
 
     Nothing is unpacked to disk and nothing of the package is run. A broken file yields findings,
-    never an exception.
-
-    Parameters
-    ----------
-    path
-        The .dlpk file.
-    deep
-        Decompress every entry in memory, piece by piece, to compare sizes and checksums.
-
-    Returns
-    -------
-    Report
-        Findings whose rules are explained in `dlpk.package.rules.RULES`.
+    never an exception. With `deep`, every entry is decompressed in memory, piece by piece, to
+    compare sizes and checksums.
     """
     findings = collector(Path(path).name)
     handle = open_archive(Path(path), findings)
@@ -78,17 +68,9 @@ def check_container(path: str | os.PathLike[str], *, deep: bool = False) -> Repo
 
 
 def peek_emd(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
-    """Read the EMD of a .dlpk file that may be too broken to open.
+    """Return name and content of the first .emd file at the root of a package too broken to open.
 
-    Parameters
-    ----------
-    path
-        The .dlpk file.
-
-    Returns
-    -------
-    tuple of str and bytes, or None
-        Name and content of the first .emd file at the root, if it can be read at all.
+    None if it cannot be read at all.
     """
     findings = collector(Path(path).name)
     handle = open_archive(Path(path), findings)
@@ -194,53 +176,30 @@ def inspect_archive(
 
 def _check_data(entries: list[Entry], findings: Collector) -> None:
     for entry in entries:
-        file = place(entry.name)
+        name, file = shown(entry.name), place(entry.name)
         if entry.flags & ENCRYPTED or entry.method == 99:
-            findings.add(
-                "container/encrypted",
-                f"entry {shown(entry.name)} is encrypted",
-                "Zip the package anew without a password.",
-                file,
-            )
+            findings.add("container/encrypted", f"entry {name} is encrypted", _ANEW, file)
         elif entry.method not in METHODS:
-            findings.add(
-                "container/compression-method",
-                f"entry {shown(entry.name)} is compressed with method {entry.method}",
-                "Zip the package anew with deflate, or without compression.",
-                file,
-            )
+            what = f"entry {name} is compressed with method {entry.method}"
+            findings.add("container/compression-method", what, _ANEW, file)
         if _impossible(entry):
             findings.add(
                 "container/impossible-size",
-                f"entry {shown(entry.name)} announces {entry.size:,} bytes, which cannot come "
-                f"from {entry.packed:,}",
+                f"entry {name} announces {entry.size:,} bytes, which cannot come from "
+                f"{entry.packed:,}",
                 "Take the file from its author again.",
                 file,
             )
-        if entry.size >= BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed:
-            findings.add(
-                "container/bomb",
-                f"entry {shown(entry.name)} would grow from {shown_size(entry.packed)} to "
-                f"{shown_size(entry.size)}",
-                "Do not unpack it. If it is meant to be so, store it without compression.",
-                file,
-            )
         if entry.special:
+            remedy = "Zip the file itself instead."
             findings.add(
-                "container/special-entry",
-                f"entry {shown(entry.name)} is {entry.special}",
-                "Zip the file itself instead.",
-                file,
+                "container/special-entry", f"entry {name} is {entry.special}", remedy, file
             )
         if entry.is_folder and entry.size:
-            findings.add(
-                "container/folder-with-data",
-                f"the folder entry {shown(entry.name)} holds {plural(entry.size, 'byte')}",
-                "Give the entry a name that does not end in a slash.",
-                file,
-            )
+            what = f"the folder entry {name} holds {plural(entry.size, 'byte')}"
+            findings.add("container/folder-with-data", what, _ANEW, file)
+        _check_growth(entry.packed, entry.size, f"entry {name}", file, findings)
     total = sum(entry.size for entry in entries)
-    packed = sum(entry.packed for entry in entries)
     if total > MAX_TOTAL:
         findings.add(
             "container/too-large",
@@ -248,11 +207,18 @@ def _check_data(entries: list[Entry], findings: Collector) -> None:
             f"{shown_size(MAX_TOTAL)} are unpacked",
             "Leave out what the function does not need.",
         )
-    if total >= BOMB_SIZE and total > BOMB_RATIO * packed and not findings.broke("container/bomb"):
+    if not findings.broke("container/bomb"):
+        packed = sum(entry.packed for entry in entries)
+        _check_growth(packed, total, "the whole package", "", findings)
+
+
+def _check_growth(packed: int, size: int, what: str, file: str, findings: Collector) -> None:
+    if size >= BOMB_SIZE and size > BOMB_RATIO * packed:
         findings.add(
             "container/bomb",
-            f"the whole package would grow from {shown_size(packed)} to {shown_size(total)}",
+            f"{what} would grow from {shown_size(packed)} to {shown_size(size)}",
             "Do not unpack it. If it is meant to be so, store it without compression.",
+            file,
         )
 
 

@@ -20,17 +20,7 @@ def root_emds(files: Sequence[str]) -> list[str]:
 
 
 def check_emd_place(files: Sequence[str], package: str, findings: Collector) -> None:
-    """Report if not exactly one .emd file lies at the root of a package.
-
-    Parameters
-    ----------
-    files
-        Paths of the package's files, relative to its root, with '/'.
-    package
-        Name of the package's file or folder.
-    findings
-        Takes what is wrong.
-    """
+    """Report if not exactly one of a package's files, by path, is an .emd file at its root."""
     at_root = root_emds(files)
     useful = [path for path in files if not is_junk(path.split("/"))]
     deeper = [path for path in useful if "/" in path and path.lower().endswith(".emd")]

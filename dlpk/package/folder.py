@@ -23,16 +23,6 @@ def check_folder(path: str | os.PathLike[str]) -> Report:
     """Report everything wrong with a folder that holds an unzipped package.
 
     Nothing is changed, run or followed out of the folder.
-
-    Parameters
-    ----------
-    path
-        The folder with the .emd file.
-
-    Returns
-    -------
-    Report
-        Findings whose rules are explained in `dlpk.package.rules.RULES`.
     """
     root = Path(path)
     findings = collector(root.name or str(root))
@@ -119,12 +109,8 @@ def _check_contents(root: Path, findings: Collector) -> None:
         if stat.S_ISLNK(status.st_mode):
             _check_link(root, path, findings)
         elif not stat.S_ISREG(status.st_mode):
-            findings.add(
-                "container/special-entry",
-                f"{shown(path)} is a device, pipe or socket",
-                "Remove it.",
-                place(path),
-            )
+            what = f"{shown(path)} is a device, pipe or socket"
+            findings.add("container/special-entry", what, "Remove it.", place(path))
         elif path.lower().endswith(".emd") and status.st_size > MAX_EMD:
             report_large_emd(path, status.st_size, findings)
     check_junk(junk, findings)
@@ -132,22 +118,15 @@ def _check_contents(root: Path, findings: Collector) -> None:
 
 
 def _check_link(root: Path, path: str, findings: Collector) -> None:
-    link = root / path
+    link, remedy = root / path, "Put the file itself there."
     try:
         exists = link.exists()
     except (OSError, RuntimeError):  # a loop of links
         exists = False
     if not exists:
-        findings.add(
-            "container/broken-link",
-            f"the link {shown(path)} leads nowhere",
-            "Put the file itself there.",
-            place(path),
-        )
+        what = f"the link {shown(path)} leads nowhere"
+        findings.add("container/broken-link", what, remedy, place(path))
     elif not is_inside(link, root):
-        findings.add(
-            "container/link-outside",
-            f"the link {shown(path)} leads out of the package, to {shown(os.path.realpath(link))}",
-            "Put the file itself there.",
-            place(path),
-        )
+        to = shown(os.path.realpath(link))
+        what = f"the link {shown(path)} leads out of the package, to {to}"
+        findings.add("container/link-outside", what, remedy, place(path))

@@ -20,32 +20,17 @@ _MAGIC: Final[tuple[tuple[int, bytes, str, str], ...]] = (
     (0, b"\xfd7zXZ\x00", "an xz file", _REZIP),
     (0, b"BZh", "a bzip2 file", _REZIP),
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard file", _REZIP),
-    (0, b"MSCF", "a Windows cabinet", _REZIP),
     (257, b"ustar", "a tar archive", _REZIP),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as Keras weights", "Build a package around it."),
     (0, b"\x80\x02", "a Python pickle, such as old PyTorch weights", "Build a package around it."),
     (0, b"%PDF", "a PDF document", _DOWNLOAD),
-    (0, b"MZ", "a Windows program", _DOWNLOAD),
-    (0, b"\x89PNG", "a PNG picture", _DOWNLOAD),
     (0, b"II*\x00", "a TIFF raster", "Give the package first, then the raster."),
     (0, b"MM\x00*", "a TIFF raster", "Give the package first, then the raster."),
-    (0, b"\xd0\xcf\x11\xe0", "an old Microsoft Office document", _DOWNLOAD),
 )
 
 
 def recognise(head: bytes) -> tuple[str, str]:
-    """Tell what a file that begins with `head` is, and what to do about it.
-
-    Parameters
-    ----------
-    head
-        The first `HEAD` bytes of the file, or all of them.
-
-    Returns
-    -------
-    tuple of str
-        What it is, in words that complete "this is ...", and the remedy.
-    """
+    """Return what a file with this head is, to complete "this is ...", and what to do about it."""
     for offset, magic, kind, remedy in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
             return kind, remedy
@@ -60,7 +45,7 @@ def _recognise_text(head: bytes) -> tuple[str, str]:
     text = head.lstrip(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<script")):
         return "a web page, as a failed download or a sign-in form leaves", _DOWNLOAD
-    if text.startswith((b"<?xml", b"<")):
+    if text.startswith(b"<"):
         return "an XML or HTML text", _DOWNLOAD
     if text.startswith(b"version https://git-lfs.github.com/spec"):
         return "a Git LFS pointer, not the file itself", "Fetch the file: git lfs pull."
@@ -70,10 +55,7 @@ def _recognise_text(head: bytes) -> tuple[str, str]:
         if any(key in text for key in (b'"modeltype"', b'"inferencefunction"', b'"modelfile"')):
             return "an EMD, the description inside a package", "Give it a name that ends in .emd."
         if b'"itemid"' in text or b'"owner"' in text or b'"typekeywords"' in text:
-            return (
-                "a portal item's description in JSON, not its data",
-                "Download the item's data (.../items/<id>/data).",
-            )
+            return "a portal item's description in JSON", "Download its data: .../items/<id>/data."
         return "a JSON text", _DOWNLOAD
     if text.startswith((b"http://", b"https://", b"[internetshortcut]")):
         return "a link to somewhere else", "Download what it leads to."

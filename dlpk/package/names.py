@@ -44,6 +44,8 @@ _DEVICES: Final = re.compile(
     r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[1-9\u00b9\u00b2\u00b3])[ ]*(\.|$)", re.IGNORECASE
 )
 _REFUSED: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+_REZIP: Final = "Zip the package anew from inside its folder (dlpk pack does)."
+_PLAIN: Final = "Rename it with plain letters a-z, digits, '-' and '_'."
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _JUNK_FOLDERS: Final = frozenset({"__macosx", "__pycache__", ".git", ".svn", ".ipynb_checkpoints"})
 _JUNK_FILES: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
@@ -111,65 +113,48 @@ def is_junk(parts: list[str]) -> bool:
 
 def check_prefix(name: str, findings: Collector) -> str:
     """Report a root, drive, '..' or odd separators in an entry's name; return it without root."""
-    remedy = "Zip the package anew from inside its folder, so that names are relative to it."
-    forward = name.replace("\\", "/")
+
+    def report(rule: str, what: str) -> None:
+        findings.add(rule, f"the name of entry {shown(name)} {what}", _REZIP, place(name))
+
+    forward = rest = name.replace("\\", "/")
     if "\\" in name:
-        findings.add(
-            "container/backslash",
-            f"the name of entry {shown(name)} separates folders with backslashes",
-            "Zip the package with a tool that writes '/' (dlpk build, Python, 7-Zip, Explorer).",
-            place(name),
-        )
-    rest = forward
+        report("container/backslash", "separates folders with backslashes")
+    absolute = True
     if forward.startswith("//"):
-        kind = "starts with a network share or device"
+        report("container/absolute-path", "starts with a network share or device")
     elif forward.startswith("/"):
-        kind = "starts at the root of the disk"
+        report("container/absolute-path", "starts at the root of the disk")
     elif _DRIVE.match(forward):
-        kind = "starts with a drive letter"
+        report("container/absolute-path", "starts with a drive letter")
         rest = forward[2:]
     else:
-        kind = ""
-    if kind:
-        findings.add(
-            "container/absolute-path",
-            f"the name of entry {shown(name)} {kind}",
-            remedy,
-            place(name),
-        )
+        absolute = False
     pieces = rest.strip("/").split("/")
     if ".." in pieces:
-        findings.add(
-            "container/parent-path",
-            f"the name of entry {shown(name)} climbs out of its folder with '..'",
-            remedy,
-            place(name),
-        )
-    if "." in pieces or (not kind and "" in rest.rstrip("/").split("/") and rest.strip("/")):
-        findings.add(
-            "container/dot-part",
-            f"the name of entry {shown(name)} holds an empty part or '.'",
-            remedy,
-            place(name),
-        )
+        report("container/parent-path", "climbs out of its folder with '..'")
+    if "." in pieces or (not absolute and "" in rest.rstrip("/").split("/") and rest.strip("/")):
+        report("container/dot-part", "holds an empty part or '.'")
     return rest
 
 
 def check_parts(parts: list[str], package: str, findings: Collector) -> None:
     """Report what Windows refuses in, or makes of, the path `parts` of the package `package`."""
     path = "/".join(parts)
-    file = place(path)
+
+    def report(rule: str, message: str, remedy: str) -> None:
+        findings.add(rule, message, remedy, place(path))
+
     if (
         len(path) > MAX_NAME
         or len(parts) > MAX_PARTS
         or any(_longest(part) > MAX_PART for part in parts)
     ):
-        findings.add(
+        report(
             "container/name-too-long",
             f"the name {shown(path)} has {plural(len(path), 'character')} in "
             f"{plural(len(parts), 'part')}; a part may have {MAX_PART}",
             "Shorten the file's name or its folders' names.",
-            file,
         )
         return
     for part in parts:
@@ -177,43 +162,26 @@ def check_parts(parts: list[str], package: str, findings: Collector) -> None:
             continue
         where = shown(part) if part == path else f"{shown(part)} in {shown(path)}"
         if _DEVICES.match(part):
-            findings.add(
-                "container/reserved-name",
-                f"{where} is the name of a device on Windows",
-                "Rename it.",
-                file,
-            )
+            what = f"{where} is the name of a device on Windows"
+            report("container/reserved-name", what, "Rename it.")
         if part[-1] in ". ":
-            findings.add(
-                "container/trailing-dot-or-space",
-                f"{where} ends with a dot or a space",
-                "Rename it without the last character.",
-                file,
-            )
+            what, remedy = f"{where} ends with a dot or a space", "Rename it without that."
+            report("container/trailing-dot-or-space", what, remedy)
         refused = sorted(set(_REFUSED.findall(part)))
         if refused:
             listed = " ".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in refused)
-            findings.add(
-                "container/windows-character",
-                f"{where} holds what Windows refuses in names: {listed}",
-                "Rename it with letters, digits, '-' and '_'.",
-                file,
-            )
+            what = f"{where} holds what Windows refuses in names: {listed}"
+            report("container/windows-character", what, _PLAIN)
     if not path.isascii():
-        findings.add(
-            "container/non-ascii",
-            f"the name {shown(path)} holds characters beyond ASCII",
-            "Rename it with plain letters a-z, digits, '-' and '_'.",
-            file,
-        )
+        what = f"the name {shown(path)} holds characters beyond ASCII"
+        report("container/non-ascii", what, _PLAIN)
     length = unpacked_length(package, path)
     if length > MAX_WINDOWS_PATH:
-        findings.add(
+        report(
             "container/path-too-long",
             f"unpacked by ArcGIS Pro, {shown(path)} gets a path of up to {length} characters; "
             f"Windows programs stop at {MAX_WINDOWS_PATH}",
             "Shorten the names of the package, the folders or the file.",
-            file,
         )
 
 
@@ -230,7 +198,7 @@ def check_package_name(file: str, findings: Collector) -> None:
         findings.add(
             "container/non-ascii",
             f"the name of the package, {shown(file)}, holds characters beyond ASCII",
-            "Rename it with plain letters a-z, digits, '-' and '_'.",
+            _PLAIN,
             place(file),
         )
 
@@ -240,20 +208,13 @@ def check_equal(path: str, seen: dict[str, str], findings: Collector) -> None:
     key = windows_key(path)
     if key not in seen:
         seen[key] = path
-    elif seen[key] == path:
-        findings.add(
-            "container/duplicate-entry",
-            f"there are two entries named {shown(path)}",
-            "Keep one of them: zip the package anew.",
-            place(path),
-        )
-    else:
-        findings.add(
-            "container/case-collision",
-            f"the names {shown(seen[key])} and {shown(path)} are the same on Windows",
-            "Rename one of them.",
-            place(path),
-        )
+        return
+    first = seen[key]
+    rule, message = "container/duplicate-entry", f"there are two entries named {shown(path)}"
+    if first != path:
+        rule = "container/case-collision"
+        message = f"the names {shown(first)} and {shown(path)} are the same on Windows"
+    findings.add(rule, message, "Rename or remove one of them.", place(path))
 
 
 def check_junk(paths: Iterable[list[str]], findings: Collector) -> None:

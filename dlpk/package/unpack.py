@@ -25,15 +25,6 @@ def unpack_entries(handle: BinaryIO, entries: Sequence[Entry], target: Path) -> 
     are made anew and never opened for writing if they exist, so nothing outside `target` is
     touched even if that check had a gap. Permissions and times of the archive are not taken over.
 
-    Parameters
-    ----------
-    handle
-        The archive, open for reading.
-    entries
-        What to unpack.
-    target
-        Folder to make; its parent exists.
-
     Raises
     ------
     PackageError

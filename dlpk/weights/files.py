@@ -76,21 +76,17 @@ RULES: dict[str, Rule] = {
 _ABSOLUTE: Final = re.compile(r"[A-Za-z]:|[\\/]")
 _SUFFIXES: Final = (*PICKLES, ".bin", ".safetensors", ".model", ".weights", ".npy", ".npz")
 _REMEDY: Final = "Copy the file again, or save the weights anew."
-_NOT_WEIGHTS: Final = (
-    (b"version https://git-lfs", "a Git LFS pointer: run 'git lfs pull' before packing"),
-    (b"<!DOCTYPE", "a web page: the download went wrong"),
-    (b"<!doctype", "a web page: the download went wrong"),
-    (b"<html", "a web page: the download went wrong"),
-)
+_NOT_WEIGHTS: Final = {
+    b"version https://git-lfs": "a Git LFS pointer: run 'git lfs pull' before packing",
+    b"<!doctype": "a web page: the download went wrong",
+    b"<html": "a web page: the download went wrong",
+}
 
 
 def check_weights(package: Package) -> Report:
-    """Look at the weights that the model definition names, and at others in the package.
+    """Look at the weights that the model definition names, and at every other file.
 
-    Parameters
-    ----------
-    package : Package
-        An open package. Of safetensors the header is read, of pickles the opcodes.
+    Of safetensors the header is read, of pickles the opcodes.
     """
     findings = Collector(RULES)
     named = {path.resolve() for path in _named(package, findings)}
@@ -143,16 +139,10 @@ def _report_missing(
     if package.root is None and not away:
         return  # a text lies in no folder that the name could be relative to
     function = package.emd.get("InferenceFunction")
-    rule = "weights/missing"
+    own = isinstance(function, str) and function.strip() and "[" not in function
+    rule = "weights/not-there" if own and not package.is_clipseg else "weights/missing"
     if away:
         rule = "weights/elsewhere"
-    elif (
-        isinstance(function, str)
-        and function.strip()
-        and not package.is_clipseg
-        and "[" not in function
-    ):
-        rule = "weights/not-there"
     message, remedy = halves(error, "Put the file into the package or correct ModelFile.")
     findings.add(rule, message, remedy, *package.place(pointer), pointer=pointer)
 
@@ -180,10 +170,12 @@ def _check_file(
     """Judge one file; return what ``torch.load(weights_only=True)`` would refuse of it."""
     size, suffix = path.stat().st_size, path.suffix.lower()
     with path.open("rb", buffering=0) as file:
-        start = file.read(64)
-        wrong = next((what for magic, what in _NOT_WEIGHTS if start.startswith(magic)), "")
+        start = file.read(64).lower()
+        wrong = [what for magic, what in _NOT_WEIGHTS.items() if start.startswith(magic)]
         if (named or suffix in _SUFFIXES) and (wrong or not size):
-            findings.add("weights/damaged", f"the file is {wrong or 'empty'}", _REMEDY, name)
+            findings.add(
+                "weights/damaged", f"the file is {wrong[0] if wrong else 'empty'}", _REMEDY, name
+            )
             return set()
         if suffix == ".safetensors":
             _check_safetensors(package, path, name, named, findings)
@@ -201,18 +193,10 @@ def _check_file(
 
 
 def refused_by_weights_only(package: Package) -> list[str]:
-    """Return what ``torch.load`` refuses, from torch 2.6 on, of the files that ModelFile names.
+    """Return the classes and functions, by dotted name, that weights need beyond tensors.
 
-    Parameters
-    ----------
-    package : Package
-        An open package.
-
-    Returns
-    -------
-    list of str
-        Dotted names of classes and functions; empty if ``weights_only=True``, which is the default
-        then, loads them.
+    From torch 2.6 on ``torch.load`` refuses them by default (``weights_only=True``); only files
+    that ModelFile names count.
     """
     unheard = Collector(RULES)
     named = {path.resolve() for path in _named(package, unheard)} if package.root else set()

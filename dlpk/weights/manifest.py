@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from schemas.emd.rules import Rule
-from schemas.findings import Finding, Report, Severity
 from schemas.manifest import validate_golden, validate_manifest
 
+from ..findings import Collector, Report, Rule, Severity
 from ..package.package import MANIFEST, Package
 
 __all__ = ["RULES", "check_manifest"]
@@ -28,19 +27,13 @@ RULES: dict[str, Rule] = {
     ),
 }
 GOLDEN = "golden/golden.json"
+_AGAIN = "Build the package again if that is meant, or put the file right."
 
 
 def check_manifest(package: Package) -> Report:
     """Compare the files with the hashes that were written when the package was built.
 
-    Parameters
-    ----------
-    package : Package
-        Packages of others have no manifest, which is no fault.
-
-    Returns
-    -------
-    Report
+    Packages of others have no manifest, which is no fault.
     """
     if package.root is None or package.manifest is None:
         return Report()
@@ -57,29 +50,18 @@ def check_manifest(package: Package) -> Report:
         for path in package.root.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    for name, record in sorted(listed.items()):
+    findings = Collector(RULES)
+    for name in sorted({*listed, *present} - {MANIFEST}):
         if name not in present:
-            report += _report(
-                "manifest/file-missing",
-                f"{name} is listed in {MANIFEST} and is not there",
-                "Build the package again, or restore the file.",
-                name,
-            )
-        elif not _matches(present[name], record):
-            report += _report(
-                "manifest/file-changed",
-                f"{name} differs from what {MANIFEST} says of it (SHA-256)",
-                "Build the package again if the change is meant.",
-                name,
-            )
-    for name in sorted(set(present) - set(listed) - {MANIFEST}):
-        report += _report(
-            "manifest/file-extra",
-            f"{name} is not listed in {MANIFEST}",
-            "Remove it, or build the package again.",
-            name,
-        )
-    return report
+            what = f"{name} is listed in {MANIFEST} and is not there"
+            findings.add("manifest/file-missing", what, _AGAIN, name)
+        elif name not in listed:
+            what = f"{name} is not listed in {MANIFEST}"
+            findings.add("manifest/file-extra", what, _AGAIN, name)
+        elif not _matches(present[name], listed[name]):
+            what = f"{name} differs from what {MANIFEST} says of it (SHA-256)"
+            findings.add("manifest/file-changed", what, _AGAIN, name)
+    return report + findings.report()
 
 
 def _matches(path: Path, record: dict[str, Any]) -> bool:
@@ -90,7 +72,3 @@ def _matches(path: Path, record: dict[str, Any]) -> bool:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest() == record.get("sha256")
-
-
-def _report(rule: str, message: str, remedy: str, file: str) -> Report:
-    return Report.of([Finding(RULES[rule].severity, rule, message, remedy, file=file)])
