@@ -78,7 +78,7 @@ def _prompts(definition: ModelDefinition) -> list[dict[str, Any]]:
         definition.prompt,
         "What to look for, in English. Commas separate classes: water, solar panels. Capitals "
         "combine: roof NOT skylight. Own thresholds: water:0.4. Names: pools = swimming pool NOT "
-        "lake. Several wordings of one thing: pond|lake|reservoir.",
+        "lake. Several wordings of one thing, often better than one: pond|lake|reservoir.",
     )
     parameters = [
         text_prompt,
