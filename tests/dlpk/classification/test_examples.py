@@ -103,13 +103,6 @@ def test_at_the_edge(tmp_path: Path) -> None:
     assert (chip[3] > 0).sum() == 25
 
 
-def test_several_of_a_class(tmp_path: Path) -> None:
-    raster = make_raster(tmp_path / "s.tif", (3, 40, 50))
-    windows = [("a", area(1, 1, 5, 5)), ("b", area(9, 9, 5, 5)), ("a", area(20, 20, 5, 5))]
-    text = written(from_windows(windows), raster, tmp_path)
-    assert [part.count(".png") for part in text.split(", ")] == [2, 1]
-
-
 def test_outside(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "s.tif", (3, 40, 50))
     with pytest.raises(RasterError, match="outside"):

@@ -198,13 +198,6 @@ def pixels_of(path: Path) -> np.ndarray:
     return np.asarray(gdal.Open(str(path)).ReadAsArray())
 
 
-def test_uninterrupted(tmp_path: Path, package: Path, raster: Path) -> None:
-    plain = run(package, raster, tmp_path / "plain.tif")
-    kept = run(package, raster, tmp_path / "kept.tif", resume=True)
-    assert digest(plain) == digest(kept)
-    assert not journal_path(kept).exists()
-
-
 def test_another_run(tmp_path: Path, package: Path, raster: Path) -> None:
     out = tmp_path / "out.tif"
     with pytest.raises(DlpkError, match="this one fails"):
@@ -242,14 +235,6 @@ def test_in_use(tmp_path: Path, package: Path, raster: Path) -> None:
     finally:
         process.kill()
         process.wait()
-
-
-def test_not_a_journal(tmp_path: Path, package: Path, raster: Path) -> None:
-    out = tmp_path / "out.tif"
-    journal_path(out).write_bytes(b"mine")
-    with pytest.raises(JournalError, match="not a journal"):
-        run(package, raster, out, resume=True)
-    assert journal_path(out).read_bytes() == b"mine"
 
 
 def test_disk_full(tmp_path: Path, package: Path, raster: Path) -> None:

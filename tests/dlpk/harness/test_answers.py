@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from dlpk.errors import ContractError, FunctionError
-from dlpk.harness.answers import Answers
 from tests.support.runs import all_blocks, gradient, make_package, make_raster, running
 
 
@@ -217,15 +216,3 @@ def test_an_output_elsewhere_is_warned_of(tmp_path: Path, raster: Path) -> None:
     with running(package, raster, said=said):
         pass
     assert [level for level, text in said if "changes cellSize" in text] == ["warning"]
-
-
-def test_a_masked_array_that_is_larger_than_its_block() -> None:
-    """Its mask is cut like its pixels."""
-    answers = Answers("Larger")
-    answers.whole = (16, 16)
-    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    given = np.ma.array(pixels, mask=pixels % 3 == 0)
-    with pytest.warns(UserWarning, match="its part is taken"):
-        found, mask = answers.pixels({"output_pixels": given}, (1, 5, 7), "u1")
-    np.testing.assert_array_equal(found, pixels[:, :5, :7])
-    np.testing.assert_array_equal(mask, pixels[:, :5, :7] % 3 != 0)

@@ -87,10 +87,6 @@ def test_threads_for_the_time_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert option() is None
 
 
-def test_processors() -> None:
-    assert gdal_settings.processors() >= 1
-
-
 @pytest.mark.parametrize("cog", [False, True])
 def test_the_same_bytes_with_any_number_of_threads(tmp_path: Path, cog: bool) -> None:
     """With overviews, whose tiles GDAL writes in another order where it has many threads."""

@@ -13,7 +13,7 @@ import pytest
 from dlpk.classification.api import classify
 from dlpk.errors import ArgumentsError
 from dlpk.harness.arcpy_standin import StandIn, arcpy_installed
-from dlpk.harness.devices import device_number, free_device, has_gpu
+from dlpk.harness.devices import device_number, free_device
 from dlpk.harness.environment import Environment
 from dlpk.harness.loader import function_path, load_class
 from dlpk.package.open import open_package
@@ -165,31 +165,6 @@ def test_a_function_called_like_a_library(tmp_path: Path, raster: Path) -> None:
     assert hasattr(select, "select")
 
 
-def test_deleted_modules_come_back(tmp_path: Path, raster: Path) -> None:
-    text = "import sys, textwrap\ndel sys.modules['textwrap']\nclass Deleting: pass\n"
-    import textwrap
-
-    with open_package(make_package(tmp_path / "P", "Deleting", text=text)) as package:
-        with Environment(package, lambda *_: None):
-            load_class(function_path(package))
-            assert "textwrap" not in sys.modules
-        assert sys.modules["textwrap"] is textwrap
-
-
-def test_linked_folder(tmp_path: Path, raster: Path) -> None:
-    package = make_package(
-        tmp_path / "real" / "P",
-        "DraftStyle",
-        bundled=["attribute_table.py"],
-        emd={"ModelFile": "w"},
-    )
-    np.save(package / "w.npy", 1.0)
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    with running(tmp_path / "link" / "P", raster):
-        assert "attribute_table" in sys.modules
-    assert "attribute_table" not in sys.modules
-
-
 def test_warnings_do_not_raise(tmp_path: Path, raster: Path) -> None:
     # Whoever runs Python with -W error still runs the function as ArcGIS does.
     text = """
@@ -267,12 +242,6 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("gpu", "cuda:", "cuda:x", "", "cuda:1234"):
         with pytest.raises(ArgumentsError, match="auto, cpu or cuda:N"):
             device_number(wrong)
-
-
-def test_without_a_driver_torch_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlpk.harness.devices.DRIVERS", ())
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert not has_gpu()  # importing it would fail, which counts as none
 
 
 def test_real_arcpy_is_left_alone(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_process_that_is_killed(tmp_path: Path, raster: Path) -> None:
 
 @isolates
 def test_the_same_result_and_no_temporary_files(tmp_path: Path, raster: Path) -> None:
-    package = zipped(make_package(tmp_path / "P", probe={"Answer": "first"}))
+    package = zipped(make_package(tmp_path / "P", emd={"Classes": []}))
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     files = []
@@ -271,7 +271,7 @@ def test_the_same_result_and_no_temporary_files(tmp_path: Path, raster: Path) ->
 
 @isolates
 def test_several_images_from_inside_the_package(tmp_path: Path, raster: Path) -> None:
-    package = make_package(tmp_path / "P")
+    package = make_package(tmp_path / "P", emd={"Classes": []})
     make_raster(tmp_path / "t.tif", (3, 10, 10))
     (tmp_path / "out").mkdir()
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -15,8 +15,6 @@ import pytest
 
 from dlpk.classification.api import classify
 from dlpk.errors import DlpkError, FunctionError, OutputError
-from dlpk.output.geotiff import OutputRaster
-from dlpk.raster.dataset import Raster
 from tests.support import classified
 from tests.support.classified import names, result
 from tests.support.runs import make_package, make_raster
@@ -161,12 +159,6 @@ def test_folders_that_cannot_be_written(tmp_path: Path, raster: Path) -> None:
     assert names(tmp_path) == ["P", "scene.tif"]
 
 
-def test_long_names(tmp_path: Path, raster: Path) -> None:
-    out = tmp_path / ("x" * 200 + ".tif")
-    package = make_package(tmp_path / "P")
-    assert classify(package, raster, out, device="cpu").path.is_file()
-
-
 def test_the_raster_itself_is_no_target(tmp_path: Path, raster: Path) -> None:
     package = make_package(tmp_path / "P")
     before = raster.read_bytes()
@@ -175,17 +167,3 @@ def test_the_raster_itself_is_no_target(tmp_path: Path, raster: Path) -> None:
         with pytest.raises(OutputError, match=r"is also read from|is a link"):
             classify(package, raster, out, device="cpu")
     assert raster.read_bytes() == before
-
-
-def test_not_finished_is_not_there(tmp_path: Path, raster: Path) -> None:
-    options: dict[str, Any] = {
-        "bands": 1,
-        "pixel_type": "u1",
-        "nodata": None,
-        "legend": [],
-        "band_names": [],
-        "tile": (16, 16),
-    }
-    with OutputRaster(tmp_path / "r.tif", Raster(raster), **options) as output:
-        output.write(0, 0, np.ones((1, 16, 16), "u1"), np.ones((1, 16, 16), "u1"))
-    assert names(tmp_path) == ["scene.tif"]

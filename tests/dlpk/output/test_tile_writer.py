@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -75,26 +74,3 @@ def test_any_blocks(
     found = gdal.Open(name).ReadAsArray().reshape(expected.shape)
     assert np.array_equal(found, expected)
     gdal.Unlink(name)
-
-
-def test_threads_of_gdal(tmp_path: Path) -> None:
-    """The file is the same with any number of threads that compress."""
-    files = []
-    for number in ("1", "4"):
-        gdal.SetConfigOption("GDAL_NUM_THREADS", number)
-        path = tmp_path / f"{len(files)}.tif"
-        options = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64", "COMPRESS=DEFLATE"]
-        dataset = gdal.GetDriverByName("GTiff").Create(str(path), 600, 600, 2, options=options)
-        writer = TileWriter(dataset, 64, 64)
-        pixels = np.random.default_rng(0).integers(0, 9, (2, 600, 600), np.uint8)
-        for block in BlockGrid(600, 600, 100, 100, False).blocks():
-            rows, columns = (
-                slice(block.row, block.row + 100),
-                slice(block.column, block.column + 100),
-            )
-            writer.write(block.column, block.row, pixels[:, rows, columns])
-        del writer
-        dataset = None
-        files.append(path.read_bytes())
-    gdal.SetConfigOption("GDAL_NUM_THREADS", None)
-    assert files[0] == files[1]

@@ -218,8 +218,11 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = read(target)
     assert one.shape == (1, 15, 22)
     np.testing.assert_array_equal(one[:, 5:, 12:], pixels[:1])
-    assert (one[:, 12:, :10] == 255).all()  # NoData
-    tags = gdal.Open(target).GetMetadata()
+    dataset = gdal.Open(target)
+    mask = dataset.GetRasterBand(1).GetMaskBand().ReadAsArray()
+    assert not mask[12:, :10].any()
+    assert mask[5:, 12:].all()
+    tags = dataset.GetMetadata()
     assert tags["DLPK_RASTER"] == "mosaic of a.tif, b.tif"
     # Rasters by name: as one, or one by one.
     names = [str(images / "a.tif"), str(images / "b.tif")]
@@ -237,5 +240,5 @@ def test_a_failure_among_images_names_the_image(
     make_raster(tmp_path / "b.tif", (1, 5, 5))
     names = [str(tmp_path / "a.tif"), str(tmp_path / "b.tif"), str(tmp_path / "out")]
     assert main(["classify", package, "--mode", "items", *names, "-q"]) == 1
-    assert capsys.readouterr().err.startswith(f"dlpk: error: {tmp_path / 'b.tif'}: the package")
+    assert capsys.readouterr().err.endswith(f"in the image {tmp_path / 'b.tif'}\n")
     assert sorted(path.name for path in (tmp_path / "out").iterdir())[0] == "a.tif"

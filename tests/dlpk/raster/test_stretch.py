@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from osgeo import gdal
 
 from dlpk.raster import sampling
 from dlpk.raster.dataset import Raster
@@ -63,19 +62,6 @@ def test_percentiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) 
     found = stretch_of(path, how="percent-clip")
     assert found.low[0] == pytest.approx(300, abs=250)
     assert found.high[0] == pytest.approx(59700, abs=250)
-
-
-@pytest.mark.parametrize("shape", [(3, 5000), (5000, 3)])
-def test_windows_of_a_narrow_raster(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
-) -> None:
-    monkeypatch.setattr(sampling, "DECODED_PIXELS", 10_000)
-    monkeypatch.setattr(sampling, "WINDOW", 16)
-    pixels = np.arange(3 * 5000, dtype=np.uint16).reshape(1, *shape)
-    path = make_raster(tmp_path / "s.tif", pixels, options=["BLOCKYSIZE=1"])
-    found = stretch_of(path, how="percent-clip")
-    assert found.low[0] < 200
-    assert found.high[0] > 14600
 
 
 class Shape:
@@ -154,24 +140,6 @@ def test_a_sample_decodes_no_more_than_it_has_to(
     assert 0 < sum(read) <= 20_000
 
 
-@pytest.mark.parametrize("overviews", [[], [2], [2, 4, 8]])
-def test_overviews_change_nothing(tmp_path: Path, overviews: list[int]) -> None:
-    """A reduced read through GDAL's small cache can take minutes, with overviews too."""
-    pixels = np.random.default_rng(0).integers(0, 5000, (2, 200, 900)).astype(np.uint16)
-    options = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64"]
-    path = make_raster(tmp_path / "s.tif", pixels, options=options)
-    expected = stretch_of(path, how="percent-clip")
-    if overviews:
-        dataset = gdal.Open(str(path), gdal.GA_Update)
-        dataset.BuildOverviews("AVERAGE", overviews)
-        dataset = None
-    found = stretch_of(path, how="percent-clip")
-    assert (found.low.tolist(), found.high.tolist()) == (
-        expected.low.tolist(),
-        expected.high.tolist(),
-    )
-
-
 @pytest.mark.parametrize(
     "place", [(slice(0, 64), slice(0, 64)), (slice(450, 460), slice(None)), (-1, -1)]
 )
@@ -188,34 +156,6 @@ def test_data_between_the_windows_is_found(
     path = make_raster(tmp_path / "s.tif", pixels, nodata=0, options=options)
     found = stretch_of(path, how="percent-clip")
     assert (found.low.tolist(), found.high.tolist()) == ([700, 900], [700, 900])
-
-
-def test_statistics_of_many_bands_hold_few_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels = np.arange(30 * 400, dtype=np.uint16).reshape(30, 20, 20)
-    raster = Raster(make_raster(tmp_path / "s.tif", pixels))
-    asked: list[int] = []
-    samples = sampling._samples
-
-    def counted(raster: Raster, bands: Any, side: int) -> Any:
-        asked.append(len(bands))
-        return samples(raster, bands, side)
-
-    monkeypatch.setattr(sampling, "_samples", counted)
-    found = sampling.find_statistics(raster, range(30), None, "estimated")
-    assert [entry["minimum"] for entry in found] == [400 * band for band in range(30)]
-    assert max(asked) <= 4
-    stretch = Stretch(np.arange(30.0) * 400, np.arange(30.0) * 400 + 255, BYTE)
-    found = sampling.find_statistics(raster, range(30), stretch, "estimated")
-    assert [(entry["minimum"], entry["maximum"]) for entry in found] == [(0, 255)] * 30
-
-
-def test_many_bands_are_sampled_a_few_at_a_time(tmp_path: Path) -> None:
-    pixels = np.arange(11 * 40, dtype=np.uint16).reshape(11, 5, 8)
-    found = stretch_of(make_raster(tmp_path / "s.tif", pixels))
-    assert found.low.tolist() == [40 * band for band in range(11)]
-    assert found.high.tolist() == [40 * band + 39 for band in range(11)]
 
 
 def test_nothing_valid(tmp_path: Path) -> None:
