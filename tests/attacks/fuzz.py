@@ -27,6 +27,7 @@ from model_extension.common.safetensors import open_safetensors
 from schemas import load_schema, validate_emd, validate_golden, validate_manifest
 from tests.attacks import fuzz_pickles
 from tests.attacks.crafted import EMD, FUNCTION, Archive, Crafted, package
+from tests.attacks.watching import watched
 from tests.support.safetensors_bytes import entry, packed
 
 SECONDS = 20
@@ -230,8 +231,9 @@ def run(kind: str, count: int, folder: Path, seed: int = 0) -> int:
         rng = random.Random(number)
         data = mutate(rng.choice(originals), originals, rng)
         try:
-            with no_hang():
+            with no_hang(), watched(folder) as watch:
                 taken += survives(data, folder)
+            assert not watch.outside and not watch.ran, watch.outside
         except Exception as error:
             kept = folder / f"{kind}-{number}.bin"
             kept.write_bytes(data)

@@ -8,49 +8,19 @@ from pathlib import Path
 import pytest
 
 from dlpk.errors import PackageError
-from dlpk.package.open import check_container, check_folder, open_package
-from tests.attacks.crafted import EMD, FUNCTION
-from tests.attacks.fuzz import KINDS, archive_survives, mutate, no_hang, run, seeds
-from tests.attacks.watching import snapshot, watched
+from dlpk.package.open import check_folder, open_package
+from tests.attacks.crafted import EMD
+from tests.attacks.fuzz import KINDS, no_hang, run
+from tests.attacks.watching import watched
 
 MUTANTS = 1500
 FOLDERS = 150
-
-
-def test_damaged_packages_change_nothing_outside(tmp_path: Path) -> None:
-    originals = seeds()
-    (tmp_path / "in" / "workspace").mkdir(parents=True)
-    (tmp_path / "victim.txt").write_text("untouched")
-    archive_survives(originals[0], tmp_path / "in")
-    before = {name: mark for name, mark in snapshot(tmp_path).items() if "Model.dlpk" not in name}
-    opened = 0
-    for number in range(MUTANTS):
-        rng = random.Random(-number)
-        data = mutate(rng.choice(originals), originals, rng)
-        with no_hang(), watched(tmp_path / "in") as watch:
-            opened += archive_survives(data, tmp_path / "in")
-        assert not watch.outside and not watch.ran, (number, watch.outside)
-    after = {name: mark for name, mark in snapshot(tmp_path).items() if "Model.dlpk" not in name}
-    assert after == before
-    # Both kinds must come, or this tests nothing.
-    assert MUTANTS // 100 < opened < MUTANTS * 9 // 10
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files_end_in_a_report_or_one_clear_error(kind: str, tmp_path: Path) -> None:
     taken = run(kind, MUTANTS, tmp_path, seed=10**6)
     assert 0 < taken < MUTANTS
-
-
-def test_undamaged_seeds_are_fine(tmp_path: Path) -> None:
-    for number, data in enumerate(seeds()):
-        path = tmp_path / f"Model{number}.dlpk"
-        path.write_bytes(data)
-        report = check_container(path, deep=True)
-        assert report.ok, report.to_text()
-        with open_package(path) as package_:
-            assert package_.root is not None
-            assert (package_.root / "Model.py").read_bytes() == FUNCTION
 
 
 def test_damaged_folders(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dlpk.cli.main import main
-from dlpk.errors import PackageError
 from dlpk.package.inspect import Inspection, inspect
 from tests.support.packages import EMD, FILES, make_folder, make_zip
 
@@ -67,14 +66,3 @@ def test_pipes_and_circles_of_links_are_refused(
         path.symlink_to(path)
     assert main([command, str(path)]) == 1
     assert "cannot be read" in (said := "".join(capsys.readouterr())) or "pipe" in said
-
-
-def test_pipes_and_circles_beside_the_definition(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path / "Model")
-    os.mkfifo(folder / "manifest.json")
-    (folder / "loop").symlink_to("loop")
-    assert "loop" not in inspect(folder).files
-    (folder / "Model.emd").unlink()
-    os.mkfifo(folder / "Model.emd")
-    with pytest.raises(PackageError):
-        inspect(folder)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dlpk.errors import BuiltInFunctionError, PackageError
 from dlpk.package.open import Package, open_package, resolve
@@ -100,29 +98,6 @@ def test_reference_that_fits_two_files(opened: Package) -> None:
     assert resolve(opened, "Model.py") == opened.root / "Model.py"
     with pytest.raises(PackageError, match=r"'Model\.py', 'model\.py'"):
         resolve(opened, "MODEL.PY")
-
-
-@settings(max_examples=200, deadline=None)
-@given(reference=st.text(st.sampled_from("ab./\\:[] ~*?\0\udcff\u00e9C"), max_size=12))
-def test_no_reference_leads_out(reference: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    root = _shared_folder(tmp_path_factory)
-    with open_package(root) as package:
-        try:
-            found = resolve(package, reference)
-        except PackageError:
-            return
-    absolute = reference.startswith(("/", "\\\\"))
-    assert absolute or found == root or root in found.resolve().parents
-
-
-_shared: list[Path] = []
-
-
-def _shared_folder(factory: pytest.TempPathFactory) -> Path:
-    if not _shared:
-        files = {"M.emd": b"{}", "a/b": b"", "b": b"", "a/a/a": b""}
-        _shared.append(make_folder(factory.mktemp("shared") / "package", files))
-    return _shared[0]
 
 
 def test_the_definition_is_never_offered_as_its_own_weights(tmp_path: Path) -> None:

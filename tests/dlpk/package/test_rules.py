@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlpk.package import zip_reader as zipread
-from dlpk.package.formats import HEAD, recognise
-from dlpk.package.names import shown, unpacked_length, windows_key
+from dlpk.package.names import shown, unpacked_length
 from dlpk.package.open import RULES, check_container, check_folder, open_package
-from schemas.findings import EXAMPLES_PER_RULE, Severity
+from schemas.findings import EXAMPLES_PER_RULE
 from tests.support.packages import EMD, FILES, make_folder, make_zip, rules
 
 
@@ -93,16 +92,11 @@ def test_folder_rules_of_links_and_devices(tmp_path: Path) -> None:
         "container/link-outside",
         "container/special-entry",
     ]
-    assert rules_of_missing(tmp_path / "none") == ["container/missing"]
+    for check in (check_folder, check_container):
+        assert [f.rule for f in check(tmp_path / "none")] == ["container/missing"]
     assert [f.rule for f in check_folder(folder / "Model.py")] == ["container/not-a-folder"]
     assert [f.rule for f in check_container(folder)] == ["container/is-folder"]
     assert [f.rule for f in check_container(folder / "pipe")] == ["container/not-a-file"]
-
-
-def rules_of_missing(path: Path) -> list[str]:
-    both = [[f.rule for f in check(path)] for check in (check_folder, check_container)]
-    assert both[0] == both[1]
-    return both[0]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
@@ -153,13 +147,6 @@ def test_pytorch_weights_under_the_name_of_a_package(tmp_path: Path) -> None:
     assert "PyTorch weights" in finding.remedy
 
 
-def test_table_of_rules() -> None:
-    for rule, row in RULES.items():
-        assert rule.startswith("container/") and rule == rule.lower()
-        assert isinstance(row.severity, Severity)
-        assert row.reason.endswith(".") and row.source and not row.source.endswith(".")
-
-
 @pytest.mark.parametrize(
     "name", ["con", "CON.txt", "Aux", "nul .tar.gz", "com1", "LPT\u00b2.log", "a/prn/b", "CONIN$"]
 )
@@ -171,11 +158,6 @@ def test_device_names(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["console.txt", "auxiliary", "com10", "com0", "a.con", "nulls/x"])
 def test_names_that_only_look_like_devices(name: str, tmp_path: Path) -> None:
     assert rules(make_zip(tmp_path / "Model.dlpk", _with(**{name: b""}))) == []
-
-
-def test_case_as_windows_sees_it() -> None:
-    assert windows_key("stra\u00dfe") != windows_key("strasse")
-    assert windows_key("\u00c9t\u00e9") == windows_key("\u00e9T\u00c9")
 
 
 def test_length_of_the_unpacked_path() -> None:
@@ -196,12 +178,8 @@ def test_shown_names_are_harmless(name: str) -> None:
     ("head", "words"),
     [
         (b"7z\xbc\xaf\x27\x1c\0\4", "7z"),
-        (b"Rar!\x1a\x07\x01\x00", "RAR"),
         (b"\x1f\x8b\x08\0", "gzip"),
         (bytes(257).replace(b"\0", b"n") + b"ustar\0", "tar"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"BZh91AY", "bzip2"),
-        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
         (b"\n\n<!DOCTYPE html><html>", "web page"),
         (b"\xef\xbb\xbf<HTML>", "web page"),
         (b"<?xml version='1.0'?>", "XML"),
@@ -225,9 +203,3 @@ def test_other_files_are_recognised(head: bytes, words: str, tmp_path: Path) -> 
     (finding,) = check_container(path)
     assert finding.rule == "container/not-a-zip"
     assert words in finding.message
-
-
-@given(st.binary(max_size=HEAD))
-def test_recognising_never_fails(head: bytes) -> None:
-    kind, remedy = recognise(head)
-    assert kind and remedy.endswith(".")

@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dlpk.findings import Collector
 from dlpk.package.open import open_package
 from dlpk.weights.contents import Judge
 from dlpk.weights.files import RULES, refused_by_weights_only
 from dlpk.weights.parts import Content
-from dlpk.weights.pickles import read_pickle
 from dlpk.weights.program import ALLOWED
 from tests.attacks.malicious_weights import archive, saved
 from tests.support.functions_text import judge, rules
@@ -167,21 +164,6 @@ def test_everything_that_torch_loads_by_default_is_allowed() -> None:
     assert {name for name, kind in ALLOWED.items() if kind == "tensors"} >= set(
         _get_allowed_globals()
     )
-
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
-    max_leaves=20,
-)
-
-
-@given(value=PLAIN, protocol=st.integers(0, 5))
-def test_plain_values_are_read_to_their_end(value: object, protocol: int) -> None:
-    data = pickle.dumps(value, protocol)
-    read = read_pickle(io.BytesIO(data), 0, len(data), 10_000)
-    assert not read.problem and not read.hidden and read.end == len(data)
-    assert all(str(item) in ALLOWED for item in read.fetched)
 
 
 def test_numbers_and_texts_are_not_taken_for_pickles() -> None:
