@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
-from .classes import Method
+from .classes import FunctionClass, place
 from .parameters import MISSING, UNKNOWN, Parameter, Parameters
 from .source import Source, constant_text, is_load, name_of, subscript_key
 from .subject import Subject
 
 __all__ = ["check_declared", "check_reading"]
 
-_DOCUMENTED: Final = {"numeric", "string", "raster", "rasters", "boolean"}
-# Written by arcgis.learn and by functions in use, so that they work.
-_SEEN: Final = {"GPLong", "GPDouble", "GPString", "GPStringKeyword", "GPBoolean", "float"}
 _NUMERIC: Final = {"numeric", "GPLong", "GPDouble", "float"}
 _RASTERS: Final = ("raster", "rasters")
-_PIXELS: Final = re.compile(r"""["'](?!output_)\w+_pixels["']""")
 _NUMBER: Final = re.compile(r"[-+.,\d]+(e[-+]?\d+)?")
 _STANDARD: Final = (*_RASTERS, "model", "device")
 _ORDER: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _ARITHMETIC: Final = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)
+_SETUP: Final = ("__init__", "initialize")
 _NOTHING: Final = (MISSING, UNKNOWN, None)
 
 
@@ -48,22 +44,6 @@ def check_declared(subject: Subject) -> None:
             if entry.get(key) in (MISSING, None):
                 message, remedy = f"{called} has no {key!r}", f"Add {key!r}."
                 subject.at(source, entry.node, "arguments/entry", message, remedy)
-        kind = entry.get("dataType")
-        if kind not in _NOTHING and kind not in _DOCUMENTED | _SEEN:
-            message = f"{called} has the dataType {kind!r}"
-            remedy = f"Write one of {', '.join(sorted(_DOCUMENTED))}."
-            subject.at(source, entry.node, "arguments/data-type", message, remedy)
-    kinds = [entry.get("dataType") for entry in parameters.entries]
-    # Long ago types were numbers: what these mean is not known.
-    without = all(isinstance(kind, str) and kind not in _RASTERS for kind in kinds)
-    if without and parameters.closed and not parameters.strays and _PIXELS.search(source.text):
-        subject.at(
-            source,
-            parameters.node,
-            "arguments/no-raster",
-            "getParameterInfo declares no parameter of dataType 'raster'",
-            "Begin the list with {'name': 'raster', 'dataType': 'raster', 'required': True}.",
-        )
 
 
 # --- read -----------------------------------------------------------------------------------
@@ -71,10 +51,10 @@ def check_declared(subject: Subject) -> None:
 
 def check_reading(subject: Subject) -> None:
     """Judge how getConfiguration reads its keywords, which come as text, and what becomes of it."""
-    method = subject.function.methods.get("getConfiguration")
-    if method is None or method.node is None or method.node.args.kwarg is None:
+    method = next(subject.function.known("getConfiguration"), None)
+    if method is None or method[1].args.kwarg is None:
         return
-    reading = _Reading(method, method.node.args.kwarg.arg)
+    reading = _Reading(subject.function, *method, method[1].args.kwarg.arg)
     _check_missing(subject, reading)
     _check_uses(subject, reading)
     parameters = subject.parameters
@@ -83,10 +63,21 @@ def check_reading(subject: Subject) -> None:
 
 
 class _Reading:
-    """Where a method reads its keywords."""
+    """Where getConfiguration reads its keywords, and what keeps them as they came."""
 
-    def __init__(self, method: Method, keywords: str) -> None:
-        self.source, self.parts, self.keywords = method.source, method.parts, keywords
+    def __init__(
+        self, function: FunctionClass, source: Source, method: ast.FunctionDef, keywords: str
+    ) -> None:
+        self.function, self.source, self.method, self.keywords = function, source, method, keywords
+        self.parts = source.local(method)
+        self._kept: dict[str, str] = {}  # by places
+        for _ in range(3):  # padding = scalars["padding"], then self.padding = padding, then more
+            for name, every in function.given.items():
+                given = [g for g in every if g.method.name not in _SETUP]
+                keys = {self.text(g.value, g.method) for g in given}
+                key = keys.pop() if len(keys) == 1 else None
+                if key is not None:
+                    self._kept[name] = key
 
     def key(self, node: ast.AST | None) -> str | None:
         """Return which argument an expression is, as it came; None for anything else."""
@@ -95,22 +86,11 @@ class _Reading:
             return constant_text(node.args[0]) if got else None
         return None if node is None else subscript_key(node, self.keywords)
 
-    def text(self, node: ast.AST | None) -> str | None:
-        """Return which argument an expression is, be it by a name."""
-        return self.names.get(node.id) if isinstance(node, ast.Name) else self.key(node)
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """Names that stand for one argument as it came."""
-        stores = Counter(p.id for p in self.parts if isinstance(p, ast.Name) and not is_load(p))
-        return {
-            name: key
-            for part in self.parts
-            if isinstance(part, ast.Assign)
-            and len(part.targets) == 1
-            and (key := self.key(part.value)) is not None
-            and stores[name := name_of(part.targets[0])] == 1
-        }
+    def text(self, node: ast.AST | None, method: ast.FunctionDef) -> str | None:
+        """Return which argument an expression is, be it by a variable or an attribute."""
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            return self._kept.get(place(node, method))
+        return self.key(node) if method is self.method else None
 
     @cached_property
     def asked(self) -> set[str | None]:
@@ -134,28 +114,6 @@ class _Reading:
                 return True
         return False
 
-    def kept(self, subject: Subject) -> dict[str, str]:
-        """Return attributes of the object that hold an argument as it came, by name."""
-        kept: dict[str, str] = {}
-        changed: set[str] = set()
-        for source, method in _later(subject):
-            for part in source.within(method):
-                if not isinstance(part, ast.Attribute) or is_load(part):
-                    continue
-                above = source.parent(part)
-                plain = isinstance(above, ast.Assign) and len(above.targets) == 1
-                key = self.text(above.value) if plain else None  # type: ignore[union-attr]
-                if key is None:
-                    changed.add(name_of(part))
-                else:
-                    kept[name_of(part)] = key
-        return {name: key for name, key in kept.items() if name not in changed}
-
-
-def _later(subject: Subject) -> Iterator[tuple[Source, ast.FunctionDef]]:
-    methods = subject.function.own()
-    return (item for item in methods if item[1].name not in ("__init__", "initialize"))
-
 
 def _check_missing(subject: Subject, reading: _Reading) -> None:
     judged = set(reading.asked)
@@ -175,9 +133,9 @@ def _check_missing(subject: Subject, reading: _Reading) -> None:
 
 
 def _check_uses(subject: Subject, reading: _Reading) -> None:
-    """Find where an argument, as it came, is used as a number or as a truth value."""
+    """Find where an argument, as it came, is used as a number."""
     commas: dict[str, ast.AST] = {}
-    for source, part, key in _uses(subject, reading):
+    for source, part, key in _uses(reading):
         above = source.parent(part)
         called = getattr(above.func, "id", "") if isinstance(above, ast.Call) else ""
         entry = subject.parameters.named.get(key) if subject.parameters is not None else None
@@ -186,10 +144,6 @@ def _check_uses(subject: Subject, reading: _Reading) -> None:
         if called == "float":
             if not source.inside(part, ast.Try):
                 commas.setdefault(key, above)
-        elif called == "bool" or (_is_test(source, part) and entry and _is_flag(entry)):
-            message = f'the argument {key!r} may be the text "False", which is true to Python'
-            remedy = f"Write str({reading.keywords}.get({key!r}, 'False')).lower() == 'true'."
-            subject.at(source, above, "arguments/truth-of-text", message, remedy)
         elif called == "range" or _is_calculation(above):
             if key in _STANDARD or _is_typed(source, part) or (entry and _is_word(entry)):
                 continue  # the device is a number
@@ -206,16 +160,12 @@ def _check_uses(subject: Subject, reading: _Reading) -> None:
         subject.at(reading.source, first, "arguments/decimal-comma", message, remedy)
 
 
-def _uses(subject: Subject, reading: _Reading) -> Iterator[tuple[Source, ast.AST, str]]:
-    for part in reading.parts:
-        key = reading.text(part)
-        if key is not None:
-            yield reading.source, part, key
-    kept = reading.kept(subject)
-    for source, method in _later(subject) if kept else ():
-        for part in source.within(method):
-            if isinstance(part, ast.Attribute) and is_load(part) and name_of(part) in kept:
-                yield source, part, kept[name_of(part)]
+def _uses(reading: _Reading) -> Iterator[tuple[Source, ast.AST, str]]:
+    for source, method in reading.function.own():
+        for part in source.within(method) if method.name not in _SETUP else ():
+            key = reading.text(part, method)
+            if key is not None and not isinstance(getattr(part, "ctx", None), ast.Store):
+                yield source, part, key
 
 
 def _is_calculation(node: ast.AST) -> bool:
@@ -242,27 +192,11 @@ def _is_typed(source: Source, node: ast.AST) -> bool:
     )
 
 
-def _is_test(source: Source, node: ast.AST) -> bool:
-    """Whether a condition is an expression or its opposite."""
-    above = source.parent(node)
-    while isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not):
-        node, above = above, source.parent(above)
-    return isinstance(above, (ast.If, ast.IfExp, ast.While)) and above.test is node
-
-
 def _is_word(entry: Parameter) -> bool:
     """Whether an argument is declared as a text that is no number."""
     value = entry.get("value")
     number = value in _NOTHING or _NUMBER.fullmatch(str(value))
     return entry.get("dataType") not in _NUMERIC and not number
-
-
-def _is_flag(entry: Parameter) -> bool:
-    """Whether a parameter is a choice between true and false, usually as text."""
-    return entry.get("dataType") == "boolean" or str(entry.get("value")).lower() in (
-        "true",
-        "false",
-    )
 
 
 def _check_unread(subject: Subject, parameters: Parameters) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from .classes import Method
+from .classes import FunctionClass
 from .parameters import Parameters, returned
 from .source import Source, constant_text, is_load, name_of, subscript_key
 from .subject import Subject
@@ -61,29 +60,12 @@ def check_returns(subject: Subject) -> None:
         # A method that always raises says so in its own words.
         elif not values and not isinstance(method.node.body[-1], ast.Raise):
             subject.at(method.source, method.node, rule, f"{name} returns nothing", remedy)
-        assigned = _assigned(method)
         for value in values:
-            certain = _kind(method.source, _resolved(value, assigned))
+            resolved = subject.function.resolved(value, method.node)
+            certain = _kind(method.source, resolved)
             if certain and certain != kind:
                 message = f"{name} returns a {certain}, not {words}"
                 subject.at(method.source, value, rule, message, remedy)
-
-
-def _assigned(method: Method) -> dict[str, list[ast.AST]]:
-    """Return what the variables of a method are given; something that is no value elsewhere."""
-    found: dict[str, list[ast.AST]] = defaultdict(list)
-    for part in method.parts:
-        if isinstance(part, ast.Name) and not is_load(part):
-            above = method.source.parent(part)
-            plain = isinstance(above, ast.Assign) and len(above.targets) == 1
-            found[part.id].append(above.value if plain else part)  # type: ignore[union-attr]
-    return found
-
-
-def _resolved(value: ast.AST, assigned: dict[str, list[ast.AST]]) -> ast.AST:
-    """Return what a name stands for if it is given a value once, in plain sight."""
-    values = assigned.get(value.id, []) if isinstance(value, ast.Name) else []
-    return values[0] if len(values) == 1 else value
 
 
 def _kind(source: Source, value: ast.AST) -> str:
@@ -237,21 +219,20 @@ def _check_cast(subject: Subject) -> None:
     method = subject.function.methods["updatePixels"]
     if method.node is None or any(_CASTS.search(ast.unparse(part)) for part in method.node.body):
         return
-    assigned = _assigned(method)
     for part in method.parts:
         if not isinstance(part, ast.Assign) or subscript_key(part.targets[0]) != "output_pixels":
             continue
-        made = _made_by(part.value, assigned)
+        made = _made_by(part.value, subject.function, method.node)
         if made:
             message = f"output_pixels comes from {made} and is not converted to the output's type"
             remedy = "Write .astype(props['pixelType'], copy=False)."
             subject.at(method.source, part, "function/output-type", message, remedy)
 
 
-def _made_by(value: ast.AST, assigned: dict[str, list[ast.AST]]) -> str:
+def _made_by(value: ast.AST, function: FunctionClass, method: ast.FunctionDef) -> str:
     """Return what made an array of integers or truth values of numpy's own choice."""
     for _ in range(20):
-        value = _resolved(value, assigned)
+        value = function.resolved(value, method)
         if isinstance(value, ast.Compare):
             return "a comparison"
         if isinstance(value, ast.Subscript):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from .modules import Modules
-from .source import Problem, Source, parse_file
+from .source import Problem, Source, is_load, name_of, parse_file
 
-__all__ = ["Classes", "FunctionClass", "Method"]
+__all__ = ["Classes", "FunctionClass", "Method", "place"]
 
 
 class Method(NamedTuple):
@@ -30,25 +31,19 @@ class Method(NamedTuple):
         return [] if self.node is None else self.source.local(self.node)
 
 
+class Given(NamedTuple):
+    """A value that a method gives to something; None where it does not show."""
+
+    value: ast.expr | None
+    method: ast.FunctionDef
+
+
 @dataclass
 class FunctionClass:
-    """A class as far as its text tells.
+    """A class as far as its text tells; its methods are those of bases in the package, too.
 
-    Parameters
-    ----------
-    name : str
-        Its name.
-    source : Source
-        The file it stands in.
-    node : ast.ClassDef or None
-        Its definition; None if it comes from outside of the package.
-    methods : dict
-        Name to method, those of bases in the package included.
-    open : bool
-        Whether it may have methods that are not seen: from a base outside of the package, a
-        decorator, a metaclass or ``__getattr__``.
-    sources : list of Source
-        The files that its methods stand in.
+    It is `open` if it may have methods that are not seen: from a base outside of the package, a
+    decorator, a metaclass or ``__getattr__``. `sources` are the files that its methods stand in.
     """
 
     name: str
@@ -70,6 +65,30 @@ class FunctionClass:
             method = self.methods.get(name)
             if method is not None and method.node is not None:
                 yield method.source, method.node
+
+    @cached_property
+    def given(self) -> dict[str, list[Given]]:
+        """What its methods give to attributes and variables, by their `place`."""
+        found: dict[str, list[Given]] = {}
+        for source, method in self.own():
+            for part in source.within(method):
+                if isinstance(part, (ast.Name, ast.Attribute)) and not is_load(part):
+                    above = source.parent(part)
+                    value = above.value if isinstance(above, ast.Assign) else None
+                    found.setdefault(place(part, method), []).append(Given(value, method))
+        found.pop("", None)
+        return found
+
+    def resolved(self, node: ast.AST, method: ast.FunctionDef) -> ast.AST:
+        """Return what a variable stands for if it is given a value once, in plain sight."""
+        given = self.given.get(place(node, method), []) if isinstance(node, ast.Name) else []
+        return given[0].value or node if len(given) == 1 else node
+
+
+def place(node: ast.AST | None, method: ast.FunctionDef) -> str:
+    """Return a name for what an expression reads: attributes by theirs, variables per method."""
+    name = name_of(node)
+    return name if name.startswith(".") or not name else f"{method.name}:{name}"
 
 
 class Classes:

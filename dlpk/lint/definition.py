@@ -7,8 +7,8 @@ import os
 import re
 from typing import Final
 
-from .classes import FunctionClass
-from .source import constant_text, is_load, name_of, subscript_key
+from .classes import FunctionClass, place
+from .source import constant_text, is_load, subscript_key
 from .subject import Subject
 
 __all__ = ["check_definition", "check_model_path"]
@@ -24,6 +24,7 @@ _FOR_FUNCTION: Final = (
     "ModelPadding",
     "SupportsVariableTileSize",
 )
+_JSON: Final = ("json.load", "json.loads")
 
 
 def check_definition(subject: Subject) -> None:
@@ -53,10 +54,8 @@ def _check_keys(subject: Subject) -> None:
             key = subscript_key(part)
             if key is None or key in emd or key in asked or not is_load(part):
                 continue
-            owner = name_of(part.value)  # type: ignore[attr-defined]
-            if owner not in holders or not (method.name == "initialize" or owner[0] == "."):
-                continue
-            if not source.inside(part, ast.Try):
+            held = place(part.value, method) in holders  # type: ignore[attr-defined]
+            if held and not source.inside(part, ast.Try):
                 subject.at(
                     source,
                     part,
@@ -67,27 +66,18 @@ def _check_keys(subject: Subject) -> None:
 
 
 def _holders(function: FunctionClass) -> set[str]:
-    """Return names in initialize, and attributes, that hold the definition and no more."""
-    good: set[str] = set()
-    bad: set[str] = set()
-    for source, node in function.own():
-        starts = node.name == "initialize"
-        for part in source.local(node):
-            if not isinstance(part, ast.Assign):
-                continue
-            json = isinstance(part.value, ast.Call) and ast.unparse(part.value.func) in (
-                "json.load",
-                "json.loads",
-            )
-            for target in part.targets:
-                owner = name_of(target)
-                if isinstance(target, ast.Subscript):
-                    bad.add(name_of(target.value))  # gets keys of its own
-                elif starts and json:
-                    good.add(owner)
-                elif starts or not isinstance(part.value, (ast.Dict, ast.Constant)):
-                    bad.add(owner if starts or owner.startswith(".") else "")
-    return good - bad - {""}
+    """Return what holds the definition, read with json, and no more."""
+    holders = {
+        name
+        for name, given in function.given.items()
+        if (values := [g.value for g in given if not isinstance(g.value, (ast.Dict, ast.Constant))])
+        and all(isinstance(v, ast.Call) and ast.unparse(v.func) in _JSON for v in values)
+    }
+    for source, method in function.own():
+        for part in source.local(method):
+            if isinstance(part, ast.Subscript) and not is_load(part):  # gets keys of its own
+                holders.discard(place(part.value, method))
+    return holders
 
 
 def _asked_for(function: FunctionClass) -> set[str | None]:
@@ -123,7 +113,7 @@ def check_model_path(subject: Subject) -> None:
             if not isinstance(call, ast.Call) or not call.args:
                 continue
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            opened = _is_model_file(call.args[0]) or _place(call.args[0], method) in plain
+            opened = _is_model_file(call.args[0]) or place(call.args[0], method) in plain
             if opened and _OPENERS.match(name) and not source.inside(call, ast.Try):
                 subject.at(
                     source,
@@ -136,31 +126,19 @@ def check_model_path(subject: Subject) -> None:
                 )
 
 
-def _is_model_file(node: ast.AST) -> bool:
+def _is_model_file(node: ast.AST | None) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
         return node.func.attr == "get" and constant_text(node.args[0]) == "ModelFile"
-    return subscript_key(node) == "ModelFile"
-
-
-def _place(node: ast.AST, method: ast.FunctionDef) -> str:
-    """Return a name for what an expression reads: attributes by theirs, variables per method."""
-    owner = name_of(node)
-    return owner if owner.startswith(".") or not owner else f"{method.name}:{owner}"
+    return node is not None and subscript_key(node) == "ModelFile"
 
 
 def _plain_holders(function: FunctionClass) -> set[str]:
     """Return attributes and variables that never hold anything but ModelFile as it is."""
-    stores: dict[str, list[str]] = {}  # what each is given: "ModelFile", another name, or ""
-    for source, method in function.own():
-        for part in source.within(method):
-            name = "" if is_load(part) else _place(part, method)
-            above = source.parent(part) if name else None
-            value = above.value if isinstance(above, ast.Assign) else None
-            if name and not (isinstance(value, ast.Constant) and not value.value):  # nothing yet
-                given = "" if value is None else _place(value, method)
-                direct = value is not None and _is_model_file(value)
-                stores.setdefault(name, []).append("ModelFile" if direct else given)
-    good = {"ModelFile"}
+    good: set[str] = set()
     for _ in range(3):  # path = info["ModelFile"], then self.path = path, then one more
-        good |= {name for name, values in stores.items() if good.issuperset(values)}
+        good = {
+            name
+            for name, given in function.given.items()
+            if all(_is_model_file(v) or place(v, method) in good for v, method in given)
+        }
     return good

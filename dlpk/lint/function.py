@@ -51,15 +51,7 @@ _PURPOSES: Final = {
 def check_function(package: Package) -> Report:
     """Find the raster function and look at its text and at what it imports of the package.
 
-    Parameters
-    ----------
-    package : Package
-        An open package; nothing of it is run.
-
-    Returns
-    -------
-    Report
-        Nothing if the model definition names no function: that is judged with the definition.
+    Nothing is found if the definition names no function: that is judged with the definition.
     """
     findings = Collector(RULES)
     reference = package.emd.get("InferenceFunction")

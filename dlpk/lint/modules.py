@@ -64,17 +64,7 @@ class Modules:
         return module in self._homes
 
     def imported(self, source: Source, level: int, module: str) -> list[Path]:
-        """Return the Python files that an import runs; none if the module is not here.
-
-        Parameters
-        ----------
-        source : Source
-            The file with the import.
-        level : int
-            Dots of a relative import.
-        module : str
-            Dotted name.
-        """
+        """Return the Python files that an import with so many dots runs; none if not here."""
         first, *rest = module.split(".")
         if level:
             folder = source.path

@@ -45,20 +45,9 @@ class Parameter(NamedTuple):
 
 @dataclass
 class Parameters:
-    """What a function declares.
+    """What getParameterInfo declares in plain sight.
 
-    Parameters
-    ----------
-    source : Source
-        The file with the declarations.
-    node : ast.FunctionDef
-        The method getParameterInfo.
-    entries : list of Parameter
-        Those that are in plain sight, in their order.
-    closed : bool
-        Whether there are no others.
-    strays : list of ast.expr
-        Elements of the list that are no dictionaries.
+    `closed` tells that there is nothing else; `strays` are elements that are no dictionaries.
     """
 
     source: Source

@@ -99,16 +99,9 @@ RULES: Final[dict[str, Rule]] = {
     "arguments/entry": Rule(
         _E, "Each parameter is a dictionary with a name and a dataType.", _REFERENCE
     ),
-    "arguments/no-raster": Rule(
-        _E, "Without a raster parameter no pixels are delivered.", "field notes on ArcGIS Pro 3.6"
-    ),
-    "arguments/data-type": Rule(_W, "ArcGIS is not known to have this dataType.", _REFERENCE),
     "arguments/no-default": Rule(_W, "An argument that is not passed ends in a KeyError.", _GUIDE),
     "arguments/not-converted": Rule(
         _W, "Arguments arrive as text: compared or calculated with, it raises or errs.", _TEXT
-    ),
-    "arguments/truth-of-text": Rule(
-        _W, 'The text "False" is true to Python, as any text but the empty one is.', _TEXT
     ),
     "arguments/decimal-comma": Rule(
         _N,

@@ -53,20 +53,9 @@ class _Index(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A Python file.
+    """A Python file: its path in the package as `name`, its text, decoded as Python would.
 
-    Parameters
-    ----------
-    path : Path
-        Where it is.
-    name : str
-        Its path in the package, with '/', for reports.
-    text : str
-        Its text, decoded as Python would.
-    tree : ast.Module
-        The same, parsed.
-    newer : Problem or None
-        Why Python 3.9 cannot read it although this one does.
+    `newer` tells why Python 3.9 cannot read it although this one does.
     """
 
     path: Path

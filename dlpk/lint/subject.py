@@ -18,22 +18,10 @@ __all__ = ["Subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A raster function that is being checked.
+    """A raster function that is being checked, with the package's modules around it.
 
-    Parameters
-    ----------
-    package : Package
-        The open package.
-    function : FunctionClass
-        The function's class; one without methods if there is none.
-    parameters : Parameters or None
-        What it declares, as far as that can be read.
-    modules : Modules
-        The package's modules.
-    sources : list of Source
-        The function's file first, then what it imports of the package.
-    findings : Collector
-        Takes what is found.
+    `function` has no methods if there is no such class; `parameters` is what it declares, as far
+    as that can be read; of `sources` the function's file is first, then what it imports.
     """
 
     package: Package

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlpk.lint.modules import Modules, reachable
-from dlpk.lint.source import MAX_SOURCE, Problem, Source, parse
+from dlpk.lint.source import MAX_SOURCE, Source, parse
 from tests.support.functions_text import CLEAN, changed, judge, rules
 
 BASE = changed(("class Model:", "class Base:"))
-
-
-def test_methods_of_a_base_in_the_same_file_count(tmp_path: Path) -> None:
-    assert not judge(tmp_path, BASE + "\n\nclass Model(Base):\n    pass\n").findings
 
 
 def test_methods_of_a_base_in_a_module_of_the_package_count(tmp_path: Path) -> None:
@@ -33,17 +28,13 @@ def test_mistakes_in_a_base_are_placed_in_its_file(tmp_path: Path) -> None:
     assert (finding.rule, finding.file) == ("function/signature", "base.py")
 
 
-def test_base_from_elsewhere_may_have_every_method(tmp_path: Path) -> None:
-    text = "from arcgis.learn import Something\n\n\nclass Model(Something):\n    pass\n"
-    assert not judge(tmp_path, text).errors
-
-
 @pytest.mark.parametrize(
     "text",
     [
         BASE + "\n\nModel = Base\n",
         BASE + "\n\nModel = type(Base())\n",
         "from base import Base as Model\n",
+        "from arcgis.learn import Something\n\n\nclass Model(Something):\n    pass\n",
         "from base import Model\n",
         "from base import *\n",
         "import base as Model\n",
@@ -62,12 +53,6 @@ def test_class_in_a_condition_is_found(tmp_path: Path) -> None:
     body = "".join(f"    {line}\n" if line else "\n" for line in CLEAN.splitlines())
     text = f"try:\n{body}except ImportError:\n    raise\n"
     assert not judge(tmp_path, text).errors
-
-
-def test_alias_named_like_the_file_is_enough(tmp_path: Path) -> None:
-    text = changed(("class Model:", "class ChildImageClassifier:"))
-    text += "\n\nclass Model(ChildImageClassifier):\n    pass\n"
-    assert not judge(tmp_path, text).findings
 
 
 def test_bases_in_circles_end(tmp_path: Path) -> None:
@@ -95,11 +80,6 @@ def test_detector_needs_vectorize_and_no_updatepixels(tmp_path: Path) -> None:
     text = text[: text.index("    def updateRasterInfo")] + body.replace("THRESHOLD", "0")
     report = judge(tmp_path, text, emd={"ModelType": "ObjectDetection"})
     assert rules(report) == []
-
-
-@pytest.mark.parametrize("kind", ["CycleGAN", "SuperResolution", None, "SomethingNew"])
-def test_other_types_need_one_of_the_two(kind: str | None, tmp_path: Path) -> None:
-    assert not judge(tmp_path, CLEAN, emd={"ModelType": kind}).errors
 
 
 def test_delegating_function_is_not_guessed_at(tmp_path: Path) -> None:
@@ -157,30 +137,6 @@ class Model:
     assert not judge(tmp_path, text, emd=emd | {"ModelConfiguration": "_unet"}).findings
 
 
-def test_named_keywords_are_as_good_as_a_dictionary(tmp_path: Path) -> None:
-    text = changed(
-        ("getConfiguration(self, **scalars)", "getConfiguration(self, padding, **scalars)"),
-        ('int(scalars.get("padding", 0))', "int(padding)"),
-        ("props, **pixelBlocks)", "props, raster_pixels, *, raster_mask=None, **pixelBlocks)"),
-        ("updateRasterInfo(self, **kwargs)", "updateRasterInfo(self, output_info, **kwargs)"),
-    )
-    assert not judge(tmp_path, text).errors
-
-
-def test_method_that_raises_on_purpose_is_no_error(tmp_path: Path) -> None:
-    text = changed(
-        ('        kwargs["output_info"]["bandCount"] = 1\n', ""),
-        ('        kwargs["output_info"]["pixelType"] = "u1"\n', ""),
-        ("        return kwargs\n", '        raise NotImplementedError("later")\n'),
-    )
-    assert not judge(tmp_path, text).errors
-
-
-def test_result_under_a_name_worked_out_is_no_finding(tmp_path: Path) -> None:
-    text = changed(('pixelBlocks["output_pixels"] =', 'pixelBlocks["output_" + "pixels"] ='))
-    assert not judge(tmp_path, text).findings
-
-
 def test_block_put_back_before_it_is_read_is_there(tmp_path: Path) -> None:
     text = changed(
         ('{"name": "raster", "dataType"', '{"name": "image", "dataType"'),
@@ -212,30 +168,15 @@ def test_deep_code_is_no_crash(code: str, tmp_path: Path) -> None:
     [
         b"\xff\xfe\x00",
         b"# coding: no-such-encoding\n",
-        b"# coding: undefined\n",
         b"# coding: rot13\n",
-        b"# coding: zlib\n",
-        b"# coding: idna\nx = '.'\n" + b"a" * 99,
         b"x = '\xe4'\n",
         b"x = 1\0\n",
         b"",
-        b"\xef\xbb\xbfx = 1\n",
     ],
 )
 def test_odd_bytes_are_judged(data: bytes, tmp_path: Path) -> None:
     report = judge(tmp_path, data)
     assert report.errors
-
-
-def test_pipe_in_the_place_of_a_module_is_not_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "helper.py")
-    text = changed(("import numpy as np\n", "import numpy as np\nfrom . import helper\n"))
-    judge(tmp_path, text + "\n\nHELPER = helper\n")
-
-
-def test_coding_cookie_is_followed(tmp_path: Path) -> None:
-    text = "# -*- coding: latin-1 -*-\n" + changed(("Tells bright", "Erz\u00e4hlt von bright"))
-    assert not judge(tmp_path, text.encode("latin-1")).findings
 
 
 def test_columns_count_characters(tmp_path: Path) -> None:
@@ -255,11 +196,6 @@ def test_cut_and_mixed_functions_are_no_crash(data: st.DataObject, tmp_path: Pat
     start = data.draw(st.integers(0, len(CLEAN)))
     length = data.draw(st.integers(0, 40))
     judge(tmp_path, CLEAN[:start] + CLEAN[start + length :])
-
-
-@given(st.binary(max_size=200))
-def test_parsing_never_raises(data: bytes) -> None:
-    assert isinstance(parse(data, Path("x.py"), "x.py"), (Source, Problem))
 
 
 def test_modules_that_import_each_other_are_read_once(tmp_path: Path) -> None:

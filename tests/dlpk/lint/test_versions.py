@@ -17,7 +17,7 @@ from dlpk.lint.releases import (
     version,
     written,
 )
-from tests.support.functions_text import CLEAN, changed, judge, rules
+from tests.support.functions_text import changed, judge, rules
 
 
 def after_imports(code: str) -> str:
@@ -77,11 +77,9 @@ def test_releases_in_words(releases: tuple[str, ...], text: str) -> None:
     [
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nowhere\n",
         "if __name__ == '__main__':\n    import nowhere\n",
-        "import xml.etree.ElementTree as tree\n",
         "import PIL.Image, cv2, skimage, sklearn.cluster, osgeo.gdal\n",
         "try:\n    import nowhere\nexcept ImportError:\n    nowhere = None\n",
         "try:\n    import nowhere\nexcept (OSError, ModuleNotFoundError):\n    nowhere = None\n",
-        "try:\n    import nowhere\nexcept:\n    nowhere = None\n",
         "try:\n    import json as fast\nexcept ImportError:\n    import nowhere as fast\n",
         "try:\n    import nowhere\nexcept ImportError:\n    pass\nelse:\n    import nowhere.x\n",
         "import sys\nif sys.version_info < (3, 8):\n    import nowhere\n",
@@ -91,7 +89,6 @@ def test_releases_in_words(releases: tuple[str, ...], text: str) -> None:
         "import torch\n\ntry:\n    M = torch.compile\nexcept AttributeError:\n    M = None\n",
         "import torch\n\nM = getattr(torch, 'compile', None)\n",
         "A = np.float32(1) + np.int64(2) + np.asarray([1]).astype('f4', copy=False)\n",
-        "class torch2:\n    compile = None\n\n\nA = torch2.compile\n",
     ],
 )
 def test_nothing_is_said_of_what_is_there_or_may_be_missing(code: str, tmp_path: Path) -> None:
@@ -123,7 +120,7 @@ def test_modules_of_the_package_are_judged_as_well(tmp_path: Path) -> None:
         "own/__init__.py": "from . import network\n",
         "own/network.py": "import nowhere\n\n\ndef f():\n    import elsewhere\n",
     }
-    report = judge(tmp_path, after_imports("from .own import network\n"), files=files)
+    report = judge(tmp_path, after_imports("from .own import network\n"), files={**files})
     (finding,) = report.findings
     assert (finding.rule, finding.file, finding.line) == (
         "imports/not-shipped",
@@ -131,51 +128,6 @@ def test_modules_of_the_package_are_judged_as_well(tmp_path: Path) -> None:
         1,
     )
     assert "'nowhere'" in finding.message
-
-
-@pytest.mark.parametrize(
-    ("code", "rule"),
-    [
-        ("import nowhere\nimport nowhere.x\n", "imports/not-shipped"),
-        (
-            "try:\n    import nowhere\nexcept ImportError:\n    raise RuntimeError('none')\n",
-            "imports/not-shipped",
-        ),
-        ("def late():\n    import nowhere\n", "imports/not-shipped"),
-        ("import torch\n\ncompiled = torch.compile\n", "versions/library"),
-        ("from torch import inference_mode\n\nmode = inference_mode()\n", "versions/library"),
-        ("A = np.int(1)\n", "versions/numpy"),
-        ("A = np.NaN\n", "versions/numpy"),
-        ("A = np.array([1], copy=False)\n", "versions/numpy"),
-    ],
-)
-def test_what_some_releases_lack(code: str, rule: str, tmp_path: Path) -> None:
-    report = judge(tmp_path, after_imports(code))
-    assert rules(report) == [rule]
-    assert len(report) == 1
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        ("from transformers import CLIPSegProcessor\n", "3.0 to 3.2"),
-        ("import transformers.models.clipseg.modeling_clipseg\n", "3.0 to 3.2"),
-        ("from transformers.models import sam\n", "3.0 to 3.2"),
-        ("from transformers import Sam2Model\n", "3.0 to 3.7"),
-        ("from torchvision.transforms import v2\n", "3.0 to 3.2"),
-    ],
-)
-def test_newer_parts_of_libraries(code: str, words: str, tmp_path: Path) -> None:
-    finding = judge(tmp_path, after_imports(code)).findings[0]
-    assert finding.rule == "versions/library"
-    assert f"ArcGIS Pro {words} have" in finding.message
-
-
-def test_new_annotations_are_fine_where_they_are_not_evaluated(tmp_path: Path) -> None:
-    text = "from __future__ import annotations\n\n" + changed(
-        ("def getParameterInfo(self):", "def getParameterInfo(self) -> list | None:"), text=CLEAN
-    )
-    assert not judge(tmp_path, text).findings
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -48,20 +49,9 @@ def test_packages_that_we_build_have_no_findings(name: str, built: dict[str, Pat
     assert not report.findings, report.to_text()
 
 
-def test_model_definition_that_we_build_has_no_findings(built: dict[str, Path]) -> None:
-    (emd,) = built["unpacked"].glob("*.emd")
-    report = validate(emd)
-    assert not report.findings, report.to_text()
-
-
 def test_weights_of_another_network_are_found(built: dict[str, Path], tmp_path: Path) -> None:
     target = tmp_path / "Tiny"
-    target.mkdir()
-    for path in built["unpacked"].rglob("*"):
-        if path.is_file():
-            copy = target / path.relative_to(built["unpacked"])
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
+    shutil.copytree(built["unpacked"], target)
     (emd,) = target.glob("*.emd")
     definition = json.loads(emd.read_text("utf-8"))
     definition["CLIPSeg"]["Network"]["reduce_dim"] = 32
@@ -120,12 +110,6 @@ def test_damaged_data_are_named(tmp_path: Path) -> None:
     assert "container/damaged-data" in rules(report)
 
 
-def test_findings_on_the_definition_do_not_hide_those_on_the_function(tmp_path: Path) -> None:
-    text = changed(("class Model:", "class Other:"))
-    report = judge(tmp_path, text, emd={"ModelType": "ObjectionDetection"})
-    assert rules(report)[:2] == ["emd/model-type-misspelt", "function/class-name"]
-
-
 def test_order_is_that_of_the_documentation(tmp_path: Path) -> None:
     text = changed(
         ("import numpy as np\n", "import nowhere\nimport numpy as np\n"),
@@ -180,8 +164,6 @@ print("heavy:", heavy, "numpy" in sys.modules)
 @pytest.mark.parametrize(
     ("words", "numpy"),
     [
-        (["--help"], False),
-        (["validate", "--help"], False),
         (["validate", str(SAMPLES / "clean" / "classifier")], False),
         (["validate", "--sarif", str(SAMPLES / "weights" / "damaged")], False),
         (["validate", str(SAMPLES / "weights" / "damaged-safetensors")], True),
@@ -209,11 +191,8 @@ def test_heavy_libraries_are_not_imported(words: list[str], numpy: bool) -> None
     [
         ("clean", "note", 0),
         ("function/definition-unread", "warning", 0),
-        ("function/definition-unread", "note", 1),
-        ("function/writes-beside", "error", 0),
         ("function/writes-beside", "warning", 1),
         ("function/class-name", "error", 1),
-        ("function/class-name", "note", 1),
     ],
 )
 def test_exit_codes(
