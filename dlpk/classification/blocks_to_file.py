@@ -23,7 +23,7 @@ from .block_call import BlockInput, BlockResult
 from .journal import Journal, discard_journal, journal_path
 from .pipeline import run_stages
 from .progress import Progress
-from .provenance import band_names, hash_tag, result_legend, result_tags
+from .provenance import band_names, result_legend, result_tags
 from .raster_info import choose_nodata
 from .result import Classified
 from .session import Session
@@ -124,7 +124,7 @@ def write_result(
         tasks = (Task(*pair) for pair in enumerate(session.grid.blocks()))
         run_stages(tasks, read, compute, write, finished)
         check()
-        output.finish({**tags, **hash_tag(session)})
+        output.finish({**tags, "DLPK_PACKAGE_SHA256": session.loaded.package.sha256 or ""})
     if journal is not None:
         journal.remove()
     else:

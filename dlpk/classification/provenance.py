@@ -47,7 +47,7 @@ def band_names(session: Session) -> list[str]:
 
 
 def result_tags(session: Session) -> dict[str, str]:
-    """Provenance: the package, arguments, raster, stretch, settings; its hash is `hash_tag`."""
+    """Provenance: the package, arguments, raster, stretch, settings."""
     whole = session.function.key_metadata(-1, {})
     tags = {
         "TIFFTAG_SOFTWARE": f"dlpk {own_version()}",
@@ -64,11 +64,6 @@ def result_tags(session: Session) -> dict[str, str]:
         for key, value in tags.items()
         if value
     }
-
-
-def hash_tag(session: Session) -> dict[str, str]:
-    """The package's hash, which takes a moment for large packages."""
-    return {"DLPK_PACKAGE_SHA256": session.loaded.package.sha256 or ""}
 
 
 def _stretch_text(session: Session) -> str:

@@ -40,51 +40,6 @@ class StandIn(ModuleType):
         )
 
 
-def whole_raster(path: str) -> Any:
-    """A raster as ``arcpy.RasterToNumPyArray`` gives it: (bands, rows, columns), or without bands.
-
-    Raises
-    ------
-    RuntimeError
-        It cannot be read.
-    """
-    from osgeo import gdal
-
-    return gdal.Open(path).ReadAsArray()
-
-
-def coordinate_system(item: Any) -> SimpleNamespace:
-    """What functions ask of ``arcpy.SpatialReference``: kind, name, code and unit.
-
-    Parameters
-    ----------
-    item : int or str
-        EPSG code, or well-known text.
-
-    Raises
-    ------
-    RuntimeError
-        There is no such system.
-    """
-    from osgeo import osr
-
-    osr.UseExceptions()
-    system = osr.SpatialReference()
-    if isinstance(item, int) or str(item).isdigit():
-        system.ImportFromEPSG(int(item))
-    else:
-        system.ImportFromWkt(str(item))
-    code = system.GetAuthorityCode(None)
-    geographic = bool(system.IsGeographic())
-    return SimpleNamespace(
-        type="Geographic" if geographic else "Projected",
-        name=system.GetName(),
-        factoryCode=int(code) if code and code.isdigit() else 0,
-        metersPerUnit=0.0 if geographic else system.GetLinearUnits(),
-        linearUnitName="" if geographic else system.GetLinearUnitsName(),
-    )
-
-
 @contextmanager
 def arcpy_installed(message: Callable[[str, str], None], *, gpu: int | None) -> Iterator[None]:
     """Have ``import arcpy`` work for the length of a ``with`` block.
@@ -152,16 +107,6 @@ def _modules(message: Callable[[str, str], None], device: int) -> dict[str, Modu
 
         return add
 
-    def spatial_reference(item: Any = None, *rest: Any, **named: Any) -> Any:
-        return coordinate_system(item)
-
-    def raster_to_array(in_raster: Any, *rest: Any, **named: Any) -> Any:
-        if rest or named:
-            raise TypeError(
-                "the stand-in for arcpy reads whole rasters: RasterToNumPyArray(path), nothing more"
-            )
-        return whole_raster(str(in_raster))
-
     vars(util).update(get_available_device=get_available_device)
     vars(ia).update(util=util)
     vars(arcpy).update(
@@ -170,7 +115,35 @@ def _modules(message: Callable[[str, str], None], device: int) -> dict[str, Modu
         AddMessage=say("message"),
         AddWarning=say("warning"),
         AddError=say("error"),
-        SpatialReference=spatial_reference,
-        RasterToNumPyArray=raster_to_array,
+        SpatialReference=_spatial_reference,
+        RasterToNumPyArray=_whole_raster,
     )
     return {"arcpy": arcpy, "arcpy.env": env, "arcpy.ia": ia, "arcpy.ia.util": util}
+
+
+def _whole_raster(in_raster: Any) -> Any:
+    """As ``RasterToNumPyArray`` gives it: (bands, rows, columns), or without bands."""
+    from osgeo import gdal
+
+    return gdal.Open(str(in_raster)).ReadAsArray()
+
+
+def _spatial_reference(item: Any = None, *rest: Any, **named: Any) -> SimpleNamespace:
+    """What functions ask of ``SpatialReference``, from an EPSG code or well-known text."""
+    from osgeo import osr
+
+    osr.UseExceptions()
+    system = osr.SpatialReference()
+    if isinstance(item, int) or str(item).isdigit():
+        system.ImportFromEPSG(int(item))
+    else:
+        system.ImportFromWkt(str(item))
+    code = system.GetAuthorityCode(None)
+    geographic = bool(system.IsGeographic())
+    return SimpleNamespace(
+        type="Geographic" if geographic else "Projected",
+        name=system.GetName(),
+        factoryCode=int(code) if code and code.isdigit() else 0,
+        metersPerUnit=0.0 if geographic else system.GetLinearUnits(),
+        linearUnitName="" if geographic else system.GetLinearUnitsName(),
+    )

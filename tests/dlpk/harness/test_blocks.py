@@ -126,12 +126,6 @@ def test_beyond_the_edge(tmp_path: Path) -> None:
     assert pixels(call, "raster_mask")[0, 1, :2].tolist() == [0, 1]
 
 
-def test_padding_larger_than_the_raster(tmp_path: Path) -> None:
-    raster = make_raster(tmp_path / "s.tif", (1, 1, 1))
-    (call,) = first_calls(tmp_path, {"padding": 9, "fixedTileSize": 1}, raster)
-    assert pixels(call).shape == (1, 34, 34)
-
-
 def test_single_band(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "s.tif", (1, 10, 10))
     (call,) = first_calls(tmp_path, {"inputMask": True}, raster)
@@ -308,23 +302,6 @@ def test_statistics(tmp_path: Path, data_range: list[int] | None) -> None:
     with running(package, raster, statistics=False) as run:
         (described,) = calls(run, "updateRasterInfo")
     assert described["raster_info"]["statistics"] == ()
-
-
-def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
-    odd = {
-        "BatchSize": 4,
-        "thinning": True,
-        "samplingFactor": 2,
-        "_noUpdatePixels": 0,
-        "supportsBandSelection": True,
-        "keyMetadata": ["x"],
-        "CropSizeFixed": 1,
-        "BlackenAroundFeature": 0,
-        "maskUpdated": True,
-        "byRef": False,
-        "resamplingType": 1,
-    }
-    assert len(first_calls(tmp_path, odd)) == 12
 
 
 @pytest.mark.parametrize(

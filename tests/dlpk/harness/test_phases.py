@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from osgeo import gdal
 
-from dlpk.errors import ContractError, FunctionError, OutputError
+from dlpk.errors import ContractError, FunctionError
 from dlpk.harness.phases import open_dialog
 from dlpk.output.legend import LegendEntry
 from dlpk.output.quicklook import draw
@@ -102,11 +102,3 @@ def test_pictures(tmp_path: Path, shape: tuple[int, int, int], dtype: str) -> No
         dataset = gdal.Open(str(path))
         assert min(dataset.RasterXSize, dataset.RasterYSize) > 100
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".png", ".tif", ".tif"]
-
-
-def test_picture_of_nothing(tmp_path: Path) -> None:
-    raster = Raster(make_raster(tmp_path / "s.tif", np.zeros((3, 9, 9), np.uint8), nodata=0))
-    empty = make_raster(tmp_path / "r.tif", np.full((1, 9, 9), np.nan, np.float32))
-    draw(raster, empty, [], tmp_path / "p.png")
-    with pytest.raises(OutputError, match="does not exist"):
-        draw(raster, empty, [], tmp_path / "gone" / "p.png")

@@ -8,16 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from dlpk.classification.api import classify
 from dlpk.classification.block_call import make_request
 from dlpk.cli.main import main
 from dlpk.errors import FunctionError, PackageError
-from dlpk.harness.replay import Call, Request, load_call, replay, save_call
-from tests.support.runs import calls, gradient, make_package, make_raster, running
+from dlpk.harness.replay import Call, load_call, replay, save_call
+from tests.support.runs import calls, make_package, make_raster, running
 
 FAILING = """
 import json, os
@@ -70,14 +67,6 @@ def test_the_same_failure(kept: Path) -> None:
             replay(kept)
 
 
-def test_mended(kept: Path) -> None:
-    function = kept.parent / "P" / "Failing.py"
-    function.write_text(FAILING.replace("> self.limit:", "> 2 * self.limit:"))
-    pixels, mask = replay(kept)
-    assert pixels.shape == (1, 16, 16)
-    assert mask is None
-
-
 def test_command(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(kept)]) == 1
     assert "200 is over 100" in capsys.readouterr().err
@@ -85,13 +74,6 @@ def test_command(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     function.write_text(FAILING.replace("raise ValueError", "print"))
     assert main(["replay", str(kept)]) == 0
     assert capsys.readouterr().out == "the call succeeds: uint8[1, 16, 16], values from 0 to 0\n"
-
-
-def test_nothing_is_kept_of_a_run_that_succeeds(tmp_path: Path) -> None:
-    package = make_package(tmp_path / "P")
-    raster = make_raster(tmp_path / "s.tif")
-    classify(package, raster, tmp_path / "o.tif", device="cpu", debug_block=tmp_path / "kept")
-    assert not (tmp_path / "kept").exists()
 
 
 def test_a_folder_that_cannot_be_written_does_not_hide_the_failure(tmp_path: Path) -> None:
@@ -155,42 +137,6 @@ def test_a_whole_call_comes_back(tmp_path: Path) -> None:
     assert_same(call.request.blocks, request.blocks)
     assert (call.request.tlc, call.request.shape) == (request.tlc, request.shape)
     assert_same(call.described["raster_info"], described["raster_info"])
-
-
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text()
-    | hnp.arrays(
-        st.sampled_from(["u1", "i4", "f8"]),
-        hnp.array_shapes(max_dims=2, max_side=3),
-        elements=st.integers(0, 9),
-    ),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.tuples(inner, inner)
-        | st.dictionaries(st.text(), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(described=st.dictionaries(st.text(), values, max_size=4), several=st.booleans())
-def test_any_values_come_back(
-    tmp_path_factory: pytest.TempPathFactory, described: dict[str, Any], several: bool
-) -> None:
-    folder = tmp_path_factory.mktemp("kept")
-    block = gradient((2, 3, 4))
-    blocks: dict[str, Any] = {"r_pixels": (block, block[:1]) if several else block}
-    request = Request((1.5, -2.5), (1, 3, 4), {"noData": np.array([3.0])}, blocks)
-    save_call(Call("p", -2, {}, described, request), folder)
-    call = load_call(folder)
-    assert_same(call.described, described)
-    assert_same(call.request.blocks, blocks)
-    assert_same(call.request.props, request.props)
 
 
 def assert_same(found: Any, expected: Any) -> None:
