@@ -1,4 +1,4 @@
-"""The arguments of a raster function: how they are declared, and how they are read."""
+"""How a raster function reads its arguments."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Final
 
 from .classes import FunctionClass, place
-from .parameters import MISSING, UNKNOWN, Parameter, Parameters
+from .parameters import Parameter, Parameters
 from .source import Source, constant_text, is_load, name_of, subscript_key
 from .subject import Subject
 
-__all__ = ["check_declared", "check_reading"]
+__all__ = ["check_reading"]
 
 _NUMERIC: Final = {"numeric", "GPLong", "GPDouble", "float"}
 _RASTERS: Final = ("raster", "rasters")
@@ -22,31 +22,6 @@ _STANDARD: Final = (*_RASTERS, "model", "device")
 _ORDER: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _ARITHMETIC: Final = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)
 _SETUP: Final = ("__init__", "initialize")
-_NOTHING: Final = (MISSING, UNKNOWN, None)
-
-
-# --- declared -------------------------------------------------------------------------------
-
-
-def check_declared(subject: Subject) -> None:
-    """Judge the parameters of getParameterInfo that are in plain sight."""
-    parameters = subject.parameters
-    if parameters is None:
-        return
-    source = parameters.source
-    for stray in parameters.strays:
-        message = "the list of getParameterInfo holds something that is no dictionary"
-        remedy = "Write {'name': …, 'dataType': …, 'value': …, 'required': …} for each parameter."
-        subject.at(source, stray, "arguments/entry", message, remedy)
-    for entry in parameters.entries:
-        called = f"the parameter {entry.name!r}" if entry.name is not None else "a parameter"
-        for key in ("name", "dataType"):
-            if entry.get(key) in (MISSING, None):
-                message, remedy = f"{called} has no {key!r}", f"Add {key!r}."
-                subject.at(source, entry.node, "arguments/entry", message, remedy)
-
-
-# --- read -----------------------------------------------------------------------------------
 
 
 def check_reading(subject: Subject) -> None:
@@ -194,15 +169,15 @@ def _is_typed(source: Source, node: ast.AST) -> bool:
 
 def _is_word(entry: Parameter) -> bool:
     """Whether an argument is declared as a text that is no number."""
-    value = entry.get("value")
-    number = value in _NOTHING or _NUMBER.fullmatch(str(value))
-    return entry.get("dataType") not in _NUMERIC and not number
+    value = entry.keys.get("value")
+    number = value is None or _NUMBER.fullmatch(str(value))
+    return entry.keys.get("dataType") not in _NUMERIC and not number
 
 
 def _check_unread(subject: Subject, parameters: Parameters) -> None:
     for entry in parameters.entries:
         name = entry.name
-        if not name or name in _STANDARD or entry.get("dataType") in _RASTERS:
+        if not name or name in _STANDARD or entry.keys.get("dataType") in _RASTERS:
             continue
         texts = " ".join(value for value in entry.keys.values() if isinstance(value, str))
         declared = re.findall(r"\w+", texts).count(name)

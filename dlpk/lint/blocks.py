@@ -112,9 +112,9 @@ def check_blocks(subject: Subject) -> None:
 
 def _rasters(parameters: Parameters | None) -> list[str]:
     """Return the names of the raster parameters; none if there may be others."""
-    if parameters is None or not parameters.closed or parameters.strays:
+    if parameters is None or not parameters.closed:
         return []
-    entries = [(entry.name, entry.get("dataType")) for entry in parameters.entries]
+    entries = [(entry.name, entry.keys.get("dataType")) for entry in parameters.entries]
     if any(name is None or not isinstance(kind, str) for name, kind in entries):
         return []
     return [name for name, kind in entries if name and kind in ("raster", "rasters")]

@@ -15,7 +15,7 @@ from ..errors import BuiltInFunctionError, PackageError
 from ..findings import Collector, Finding, Report, halves
 from ..package.package import Package
 from ..package.references import resolve
-from .arguments import check_declared, check_reading
+from .arguments import check_reading
 from .blocks import check_blocks, check_output, check_returns
 from .classes import Classes, FunctionClass
 from .definition import check_definition, check_model_path
@@ -179,7 +179,6 @@ _CHECKS: Final[tuple[Callable[[Subject], None], ...]] = (
     check_definition,
     check_model_path,
     check_process,
-    check_declared,
     check_reading,
     check_imports,
     check_versions,

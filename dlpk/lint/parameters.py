@@ -11,13 +11,7 @@ from typing import Final, NamedTuple
 from .classes import FunctionClass, Method
 from .source import Source, constant_text
 
-__all__ = ["MISSING", "UNKNOWN", "Parameter", "Parameters", "declared", "returned"]
-
-MISSING: Final = object()
-"""What a key that is not there has for a value."""
-
-UNKNOWN: Final = object()
-"""What a value has that only shows when the function runs."""
+__all__ = ["Parameter", "Parameters", "declared", "returned"]
 
 # What certainly leaves a list as it is, or is followed.
 _LOOKS: Final = ("len", "any", "all", "isinstance", "print", "str", "repr", "enumerate")
@@ -26,15 +20,10 @@ _CHANGES: Final = ("remove", "pop", "clear", "update", "setdefault")
 
 
 class Parameter(NamedTuple):
-    """One entry of the list: where it is, its constant keys, and whether those are all keys."""
+    """One entry of the list, with its constant keys; None stands for values that are worked out."""
 
     node: ast.AST
     keys: dict[str, object]
-    complete: bool
-
-    def get(self, key: str) -> object:
-        """Return the value of a key: `MISSING`, `UNKNOWN` or a constant."""
-        return self.keys.get(key, MISSING if self.complete else UNKNOWN)
 
     @property
     def name(self) -> str | None:
@@ -47,14 +36,13 @@ class Parameter(NamedTuple):
 class Parameters:
     """What getParameterInfo declares in plain sight.
 
-    `closed` tells that there is nothing else; `strays` are elements that are no dictionaries.
+    `closed` tells that there is nothing else.
     """
 
     source: Source
     node: ast.FunctionDef
     entries: list[Parameter] = field(default_factory=list)
     closed: bool = True
-    strays: list[ast.expr] = field(default_factory=list)
 
     @cached_property
     def named(self) -> dict[str, Parameter]:
@@ -149,18 +137,16 @@ class _Reader:
             parts = self._lists.get(element.id, [])
             element = parts[0][0] if len(parts) == 1 else element
         if isinstance(element, ast.Dict):
-            keys = [constant_text(node) for node in element.keys]
-            values = {key: _constant(v) for key, v in zip(keys, element.values) if key is not None}
-            found.entries.append(Parameter(element, values, None not in keys))
-        elif isinstance(element, (ast.Constant, ast.List, ast.Tuple, ast.JoinedStr)):
-            found.strays.append(element)
+            pairs = zip(map(constant_text, element.keys), element.values)
+            keys = {key: _constant(value) for key, value in pairs if key is not None}
+            found.entries.append(Parameter(element, keys))
         else:
             found.closed = False
 
 
 def _constant(node: ast.expr) -> object:
-    """Return the value of a constant, a list of constants included, or `UNKNOWN`."""
+    """Return the value of a constant, a list of constants included; None for anything else."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError):
-        return UNKNOWN
+        return None

@@ -96,9 +96,6 @@ RULES: Final[dict[str, Rule]] = {
         _W, "The path exists on the author's machine only.", "any other machine"
     ),
     # Arguments.
-    "arguments/entry": Rule(
-        _E, "Each parameter is a dictionary with a name and a dataType.", _REFERENCE
-    ),
     "arguments/no-default": Rule(_W, "An argument that is not passed ends in a KeyError.", _GUIDE),
     "arguments/not-converted": Rule(
         _W, "Arguments arrive as text: compared or calculated with, it raises or errs.", _TEXT

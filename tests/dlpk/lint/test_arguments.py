@@ -8,7 +8,7 @@ import pytest
 
 from dlpk.lint.classes import Classes
 from dlpk.lint.modules import Modules
-from dlpk.lint.parameters import MISSING, UNKNOWN, Parameters, declared
+from dlpk.lint.parameters import Parameters, declared
 from dlpk.lint.source import Source, parse
 from tests.support.functions_text import changed, judge, rules
 
@@ -48,8 +48,7 @@ def test_lists_are_followed(body: str, tmp_path: Path) -> None:
     parameters = read(tmp_path, body)
     assert list(parameters.named) == ["a", "b"]
     assert parameters.closed
-    assert parameters.named["b"].get("value") == 1
-    assert parameters.named["b"].get("domain") is MISSING
+    assert parameters.named["b"].keys["value"] == 1
 
 
 @pytest.mark.parametrize(
@@ -76,11 +75,8 @@ def test_list_from_outside_is_open(tmp_path: Path) -> None:
 
 
 def test_keys_that_are_worked_out_are_unknown(tmp_path: Path) -> None:
-    parameters = read(tmp_path, "return [{'name': NAME, 'value': f(), **more}]")
-    (entry,) = parameters.entries
-    assert entry.name is None
-    assert entry.get("name") is UNKNOWN
-    assert entry.get("dataType") is UNKNOWN
+    (entry,) = read(tmp_path, "return [{'name': NAME, 'value': f(), **more}]").entries
+    assert entry.keys == {"name": None, "value": None}
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,6 @@ def test_class_that_cannot_be_seen_is_no_error(text: str, tmp_path: Path) -> Non
     assert not judge(tmp_path, text, files={"base.py": BASE}).errors
 
 
-def test_class_in_a_condition_is_found(tmp_path: Path) -> None:
-    body = "".join(f"    {line}\n" if line else "\n" for line in CLEAN.splitlines())
-    text = f"try:\n{body}except ImportError:\n    raise\n"
-    assert not judge(tmp_path, text).errors
-
-
 def test_bases_in_circles_end(tmp_path: Path) -> None:
     text = "class Model(A, B):\n    pass\n\n\n"
     names = "ABCDEFGHIJ"
@@ -177,14 +171,6 @@ def test_deep_code_is_no_crash(code: str, tmp_path: Path) -> None:
 def test_odd_bytes_are_judged(data: bytes, tmp_path: Path) -> None:
     report = judge(tmp_path, data)
     assert report.errors
-
-
-def test_columns_count_characters(tmp_path: Path) -> None:
-    text = changed(
-        ('        self.name = "Brightness"', '        "\u00e4\u00e4\u00e4"; os.chdir("x")')
-    )
-    (finding,) = judge(tmp_path, text).findings
-    assert (finding.rule, finding.column) == ("function/process", 16)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -21,7 +21,6 @@ def in_initialize(code: str) -> str:
 @pytest.mark.parametrize(
     "code",
     [
-        "self.x = arcpy.env",
         "self.x = [item for items in model for item in itmes]",
         "def inner():\n    return self.x + missing\nself.x = inner",
         "self.x = self.definition[ModelFile]",
@@ -37,7 +36,6 @@ def test_undefined_names(code: str, tmp_path: Path) -> None:
         "try:\n    import arcpy\nexcept ImportError:\n    arcpy = None\nself.x = arcpy",
         "try:\n    self.x = unicode\nexcept NameError:\n    self.x = str",
         "if os.name == 'nt':\n    global late\n    late = 1\nself.x = late",
-        "self.x = [__file__, __name__, __doc__, NotImplemented]",
         "def inner(value: Missing) -> Missing:\n    return value\nself.x = inner",
         "from numpy import *\nself.x = arange(3)",
         "exec('made = 1')\nself.x = made",
@@ -69,19 +67,16 @@ HELPERS = """    def helper(self, a, b=1, *, c=2):
     ("code", "wrong"),
     [
         ("self.helper()", True),
-        ("self.helper(1, 2, 3)", True),
         ("self.helper(1, d=1)", True),
         ("self.helpr(1)", True),
         ("self.helper(1, 2, c=3)", False),
         ("self.helper(*model)", False),
         ("self.helper(**kwargs)", False),
-        ("self.free(1)", False),
         ("self.loader(1, 2)", False),
         ("self.net = model\nself.net(1, 2)", False),
         ("self.helper = model\nself.helper()", False),
         ("setattr(self, 'net', model)\nself.net(1)", False),
         ("try:\n    self.other()\nexcept AttributeError:\n    pass", False),
-        ("self.__init__()", False),
     ],
 )
 def test_calls_of_own_methods(code: str, wrong: bool, tmp_path: Path) -> None:
@@ -104,8 +99,6 @@ def test_calls_of_own_methods(code: str, wrong: bool, tmp_path: Path) -> None:
             False,
         ),
         ("path = self.definition['ModelFile']\npath = os.path.abspath(path)\nnp.load(path)", False),
-        ("print(self.definition['ModelFile'])", False),
-        ("open(self.definition['Name'] + self.definition['ModelFile'])", False),
     ],
 )
 def test_path_of_the_weights(code: str, wrong: bool, tmp_path: Path) -> None:
@@ -113,17 +106,10 @@ def test_path_of_the_weights(code: str, wrong: bool, tmp_path: Path) -> None:
     assert ("function/model-path" in rules(report)) is wrong, report.to_text()
 
 
-def test_absolute_path_of_the_weights_needs_no_folder(tmp_path: Path) -> None:
-    text = in_initialize("open(self.definition['ModelFile'])")
-    emd = {"ModelFile": "D:\\models\\limits.txt"}
-    assert "function/model-path" not in rules(judge(tmp_path, text, emd=emd))
-
-
 @pytest.mark.parametrize(
     ("code", "wrong"),
     [
         ("np.argmax(classes, axis=0)", True),
-        ("classes.argmax(0)[np.newaxis]", True),
         ("np.expand_dims(classes.cpu().numpy().argmax(0), 0)", True),
         ("classes > self.threshold", True),
         ("classes", False),
@@ -131,7 +117,6 @@ def test_absolute_path_of_the_weights_needs_no_folder(tmp_path: Path) -> None:
         ("np.argmax(classes, axis=0, out=np.empty(shape, dtype=np.uint8))", False),
         ("self.child.argmax(classes)", True),
         ("self.predict(classes)", False),
-        ("np.where(classes.argmax(0) > 1, classes, classes)", False),
     ],
 )
 def test_type_of_the_output(code: str, wrong: bool, tmp_path: Path) -> None:
@@ -144,12 +129,10 @@ def test_type_of_the_output(code: str, wrong: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "wrong"),
     [
-        ('kwargs["output_info"]["pixelType"] = "u8"', True),
         ('kwargs["output_info"]["pixelType"] = "f4" if self.padding else "uint8"', True),
         ('kwargs["output_info"].update(pixelType="u8")', True),
         ('kwargs["output_info"].update({"pixelType": "8_BIT_UNSIGNED"})', True),
         ('info = kwargs["output_info"]\n        info["pixelType"] = "i8"', True),
-        ('kwargs["output_info"]["pixelType"] = "i2"', False),
         ('kwargs["output_info"]["pixelType"] = self.definition.get("PixelType", "u1")', False),
         ('self.settings = {"pixelType": "UNKNOWN"}', False),
     ],
@@ -191,16 +174,6 @@ def test_text_compared_in_updatepixels(kept: str, use: str, wrong: bool, tmp_pat
         ('        self.name = "B', '        self.threshold = 0.5\n        self.name = "B'),
     )
     assert ("arguments/not-converted" in rules(judge(tmp_path, text))) is wrong
-
-
-def test_attribute_that_is_converted_later_is_fine(tmp_path: Path) -> None:
-    text = changed(
-        (
-            'float(str(scalars.get("threshold", 0.5)).replace(",", "."))',
-            'scalars.get("threshold", 0.5)\n        self.threshold = float(self.threshold)',
-        )
-    )
-    assert "arguments/not-converted" not in rules(judge(tmp_path, text))
 
 
 def test_only_class_that_fits_is_judged(tmp_path: Path) -> None:

@@ -58,18 +58,10 @@ def test_tables_agree() -> None:
     assert older("python", "3.10") == ("3.0", "3.1", "3.2")
 
 
-@pytest.mark.parametrize(
-    ("releases", "text"),
-    [
-        (("3.0",), "ArcGIS Pro 3.0"),
-        (("3.6", "3.7"), "ArcGIS Pro 3.6 and later"),
-        (("3.7",), "ArcGIS Pro 3.7"),
-        (("3.0", "3.3", "3.4", "3.7"), "ArcGIS Pro 3.0, 3.3 to 3.4, 3.7"),
-        (PRO, "ArcGIS Pro 3.0 to 3.7"),
-    ],
-)
-def test_releases_in_words(releases: tuple[str, ...], text: str) -> None:
-    assert written(releases) == text
+def test_releases_in_words() -> None:
+    assert written(("3.0", "3.3", "3.4", "3.7")) == "ArcGIS Pro 3.0, 3.3 to 3.4, 3.7"
+    assert written(("3.6", "3.7")) == "ArcGIS Pro 3.6 and later"
+    assert written(PRO) == "ArcGIS Pro 3.0 to 3.7"
 
 
 @pytest.mark.parametrize(
