@@ -80,7 +80,7 @@ class Judge:
         ]
         pickled = content.pickled and not any(asked)
         known = self._pickles(replace(content, pickled=pickled), head) or any(asked)
-        code = graph_code(content.open(), head, inner=content.depth > 0)
+        code = graph_code(content.open(), head, content.place, inner=content.depth > 0)
         if content.script and content.place.endswith(".py"):
             code = code or script_code(content.open())
         if code:

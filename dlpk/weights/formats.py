@@ -15,10 +15,10 @@ HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _CHUNK: Final = 1 << 20
 _MAX_FIELDS: Final = 100_000
 
-_GRAPH_CODE: Final = re.compile(
-    rb'"Lambda"|"__lambda__"|WriteFile|PyFunc|"module":"(?!builtins"|(?:tf_)?keras\b|tensorflow\b)\w'
-)
-"""Lambda layers and functions of foreign modules in Keras; operations of TensorFlow."""
+_GRAPH_CODE: Final = re.compile(rb'"Lambda"|"__lambda__"|WriteFile|PyFunc')
+"""Lambda layers of Keras, operations of TensorFlow."""
+_FOREIGN: Final = re.compile(rb'"module":"(?!builtins"|(?:tf_)?keras\b|tensorflow\b)[^"]')
+"""Functions of other modules, which Keras calls."""
 _BLANKS: Final = re.compile(rb"[\0\s]+")
 _ESCAPE: Final = re.compile(rb"\\u00([0-9a-fA-F]{2})")
 # Of texts only as the serialiser spells them, too: on one line, in single quotation marks.
@@ -47,26 +47,22 @@ def is_text(head: bytes) -> bool:
     return all(letter.isprintable() or letter.isspace() for letter in text)
 
 
-def graph_code(file: BinaryIO, head: bytes, *, inner: bool) -> str:
+def graph_code(file: BinaryIO, head: bytes, name: str, *, inner: bool) -> str:
     """Return what in a model of Keras or TensorFlow is, or calls, a program; else nothing.
 
-    Parameters
-    ----------
-    file : binary file
-        At its start.
-    head : bytes
-        Its first bytes.
-    inner : bool
-        Whether it lies in another: then JSON is a model of Keras.
+    `inner` tells whether the file lies in another: other JSON may have modules of its own.
     """
-    json = inner and head.translate(None, b"\0\t\n\r \xef\xbb\xbf\xff\xfe")[:1] == b"{"
-    if not (json or head.startswith((HDF5, b"\x08", b"\x0a"))):
+    suffix = name.lower().rpartition(".")[2]
+    if suffix not in ("h5", "hdf5", "json") and not head.startswith((HDF5, b"\x08", b"\x0a")):
         return ""
+    patterns = (_GRAPH_CODE, _FOREIGN) if inner or suffix != "json" else (_GRAPH_CODE,)
     text = b""
     while piece := file.read(_CHUNK):
         text = text[-1024:] + _BLANKS.sub(b"", piece)  # JSON may be UTF-16, too
-        if match := _GRAPH_CODE.search(_ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text)):
-            return match.group().decode("latin-1")
+        plain = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text)
+        for pattern in patterns:
+            if match := pattern.search(plain):
+                return match.group().decode("latin-1")
     return ""
 
 

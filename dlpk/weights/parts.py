@@ -35,31 +35,20 @@ class _Part(io.RawIOBase):
 
 @dataclass(frozen=True)
 class Content:
-    """A file, or a part of one.
-
-    Parameters
-    ----------
-    file : binary file
-        Unbuffered or in memory, able to seek.
-    start, size : int
-        First byte, and number of bytes.
-    place : str
-        Name in reports.
-    pickled : bool
-        Whether it is meant to be loaded as a pickle: then it is a fault if it cannot be.
-    script : bool
-        Whether it is part of a TorchScript archive, whose own classes C++ reads.
-    depth : int
-        How many files it is in.
-    """
+    """A file, or a part of one."""
 
     file: BinaryIO
+    """Unbuffered or in memory, able to seek."""
     start: int
     size: int
     place: str
+    """Name in reports."""
     pickled: bool = False
+    """Whether it is meant to be loaded as a pickle: then it is a fault if it cannot be."""
     script: bool = False
+    """Whether it is part of a TorchScript archive, whose own classes C++ reads."""
     depth: int = 0
+    """How many files it is in."""
 
     def open(self) -> BinaryIO:
         """Return it as a buffered file."""

@@ -322,6 +322,10 @@ FILES: dict[str, tuple[str, bytes, str]] = {
             '{"class_name": "Lambda"}'.encode("utf-16"),
         ), 1)
     },
+    "keras-behind-user-block": (
+        "a.h5", bytes(512) + b'\x89HDF\r\n\x1a\n{"class_name": "Lambda"}', ""
+    ),
+    "keras-as-json": ("model.json", b'{"class_name": "Lambda"}', ""),
     "keras-in-graph": ("a.pb", b'\x0a\x18{"class_name": "Lambda" }', ""),
     "graph-writes-files": ("a.pb", b"\x0a\x0e\x0a\x01w\x12\x09WriteFile", ""),
     "keras-lambda": ("a.h5", b"\x89HDF\r\n\x1a\n" + b'{"class_name": "Lambda"}', ""),
