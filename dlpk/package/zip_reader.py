@@ -152,12 +152,9 @@ def _find_end(handle: BinaryIO, length: int, findings: Collector) -> _End | None
         handle.seek(position - _LOCATOR.size)
         mark, locator_disk, _, disks = _LOCATOR.unpack(handle.read(_LOCATOR.size))
         if mark == b"PK\6\7":
-            record = position - _LOCATOR.size - _END64.size
-            if record < 0:
-                _damaged("its zip64 end record is missing", findings)
-                return None
+            record = max(0, position - _LOCATOR.size - _END64.size)
             handle.seek(record)
-            fields = _END64.unpack(handle.read(_END64.size))
+            fields = _END64.unpack(handle.read(_END64.size).ljust(_END64.size, b"\0"))
             if fields[0] != b"PK\6\6":
                 _damaged("its zip64 end record is missing", findings)
                 return None
@@ -171,7 +168,7 @@ def _find_end(handle: BinaryIO, length: int, findings: Collector) -> _End | None
         )
         return None
     start = record - size
-    if start < 0 or start - offset < 0:
+    if start < offset:
         _damaged(
             f"its directory of {shown_size(size)} at byte {offset:,} does not fit in front of "
             f"its end at byte {record:,}",

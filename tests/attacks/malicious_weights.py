@@ -332,32 +332,14 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 }  # fmt: skip
 
 GADGETS: list[str] = """
-    os:system posix:system nt:system subprocess:Popen builtins:eval builtins:exec __builtin__:apply
-    builtins:getattr builtins:__import__ builtins:map builtins:filter builtins:open
-    builtins:dict.get
+    os:system nt:system subprocess:Popen builtins:eval builtins:getattr builtins:dict.get
     numpy:__builtins__ numpy:prod.os.system numpy:load numpy.f2py.crackfortran:getlincoef
-    numpy.testing._private.utils:runstring pip:main pip._internal:main venv:main ensurepip:bootstrap
-    pickle:loads _pickle:loads joblib:load dill:loads cloudpickle:loads marshal:loads
-    torch:load torch.hub:load torch.serialization:load torch.utils.model_zoo:load_url
-    torch.utils.cpp_extension:load_inline torch._dynamo.guards:GuardBuilder.get
-    torch.utils.bottleneck.__main__:run_cprofile torch.utils.collect_env:run
-    torch.fx.experimental.symbolic_shapes:ShapeEnv.evaluate_guards_expression
-    torch.jit.unsupported_tensor_ops:execWrapper torch.distributed.rpc:rpc_sync
-    timeit:timeit profile:run cProfile:run cProfile:runctx pdb:run bdb:Bdb.run trace:Trace.run
-    doctest:debug_script code:InteractiveInterpreter.runsource runpy:run_path runpy:_run_code
-    idlelib.pyshell:ModifiedInterpreter.runcode idlelib.autocomplete:AutoComplete.get_entity
-    idlelib.calltip:get_entity lib2to3.pgen2.grammar:Grammar.loads
-    lib2to3.pgen2.pgen:ParserGenerator
-    asyncio.unix_events:_UnixSubprocessTransport._start multiprocessing.util:spawnv_passfds
-    importlib:import_module pkgutil:resolve_name operator:attrgetter _operator:methodcaller
-    functools:partial types:FunctionType types:CodeType ctypes:CDLL signal:raise_signal
-    _io:FileIO io:open shutil:copy distutils.file_util:write_file webbrowser:open pty:spawn
-    http.client:HTTPSConnection urllib.request:urlopen ssl:get_server_certificate aiohttp:request
-    requests:get uuid:_get_command_stdout _osx_support:_read_output _aix_support:_read_cmd_output
-    _interpreters:create _xxsubinterpreters:run_string logging.config:listen smtplib:SMTP
-    commands:getoutput webbrowser:BackgroundBrowser xmlrpc.client:ServerProxy atexit:register
+    pickle:loads joblib:load dill._dill:_create_function cloudpickle.cloudpickle:_make_function
+    torch:load torch.hub:load torch.utils.bottleneck.__main__:run_cprofile
+    torch.jit.unsupported_tensor_ops:execWrapper timeit:timeit bdb:Bdb.run runpy:_run_code
+    idlelib.pyshell:ModifiedInterpreter.runcode importlib:import_module operator:attrgetter
+    functools:partial types:FunctionType _io:FileIO webbrowser:open urllib.request:urlopen
     torch.storage:os.system collections:abc.sys.modules torch._tensor:Tensor.__reduce_ex__
-    fickling:load sys:setrecursionlimit gc:get_objects weakref:finalize cffi:FFI.dlopen
-    fastai.learner:Learner ultralytics.nn.tasks:DetectionModel __main__:UNet lakes.network:UNet
+    fastai.learner:Learner __main__:UNet lakes.network:UNet
 """.split()  # noqa: SIM905
 """What other readers of pickles let through once, and classes of which nobody here knows."""
