@@ -102,7 +102,9 @@ def read_plain(
     ignore : sequence of int
         Values that are not known.
     """
-    table = classes if isinstance(classes, Mapping) else _table(need(root / classes, "the classes"))
+    table = (
+        classes if isinstance(classes, Mapping) else _table(need(root / classes, "a class list"))
+    )
     unknown = [name for name in table if "ignore" in name or "unlabelled" in name]
     colored = all(isinstance(value, (str, list, tuple)) for value in table.values())
     known = {name: value for name, value in table.items() if name not in unknown}
