@@ -19,7 +19,6 @@ from .names import (
     check_prefix,
     package_name,
     place,
-    plural,
     shown,
     shown_size,
     split_name,
@@ -195,9 +194,6 @@ def _check_data(entries: list[Entry], findings: Collector) -> None:
             findings.add(
                 "container/special-entry", f"entry {name} is {entry.special}", remedy, file
             )
-        if entry.is_folder and entry.size:
-            what = f"the folder entry {name} holds {plural(entry.size, 'byte')}"
-            findings.add("container/folder-with-data", what, _ANEW, file)
         _check_growth(entry.packed, entry.size, f"entry {name}", file, findings)
     total = sum(entry.size for entry in entries)
     if total > MAX_TOTAL:

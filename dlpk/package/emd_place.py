@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..findings import Collector
-from .names import is_junk, plural, shown, shown_size
+from .names import is_junk, shown, shown_size
 
 __all__ = ["MAX_EMD", "check_emd_place", "listed", "report_large_emd", "root_emds"]
 
@@ -38,14 +38,6 @@ def check_emd_place(files: Sequence[str], package: str, findings: Collector) -> 
                 f"the ending of {shown(at_root[0])} is not in small letters",
                 "Rename it to end in .emd.",
                 at_root[0],
-            )
-        if deeper:
-            findings.add(
-                "container/extra-emd",
-                f"{plural(len(deeper), '.emd file')} in folders will not be looked at: "
-                f"{listed(deeper)}",
-                "Leave out what is not needed.",
-                deeper[0],
             )
     elif deeper:
         _report_deeper(deeper, useful, package, findings)

@@ -67,7 +67,6 @@ RULES: dict[str, Rule] = {
     "container/duplicate-entry": Rule(_E, "Which of two equal names wins is chance.", _SAFETY),
     "container/case-collision": Rule(_E, "On Windows one file overwrites the other.", _WINDOWS),
     "container/file-and-folder": Rule(_E, "A name cannot be a file and a folder.", _WINDOWS),
-    "container/folder-with-data": Rule(_W, "The data of a folder entry are lost.", _PYTHON),
     # The entries' names.
     "container/empty-name": Rule(_E, "A file without a name cannot be unpacked.", _ZIP),
     "container/backslash": Rule(
@@ -108,7 +107,6 @@ RULES: dict[str, Rule] = {
         _W, "Some readers ask for a name that ends in '.emd' in small letters.", _READERS
     ),
     "container/emd-size": Rule(_E, "An EMD is a small text file.", _CHOICE),
-    "container/extra-emd": Rule(_N, "Only the .emd file at the root counts.", _READERS),
     "container/junk": Rule(_N, "Left by an operating system or tool; of no use here.", _CHOICE),
     # References from the EMD to files.
     "container/reference-case": Rule(

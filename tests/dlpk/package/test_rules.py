@@ -32,7 +32,6 @@ def _with(**files: bytes) -> dict[str, bytes]:
 SAMPLES: dict[str, Sample] = {
     "container/backslash": Sample(_with(**{"a\\b.txt": b""}), r"a\\\\b\.txt|a\\b\.txt"),
     "container/dot-part": Sample(_with(**{"a//b.txt": b""}), "a//b.txt"),
-    "container/folder-with-data": Sample(_with(**{"folder/": b"data"}), "4 bytes"),
     "container/path-too-long": Sample(_with(**{"d" * 100 + "/" + "f" * 90: b""}), "259"),
     "container/non-ascii": Sample(_with(**{"caf\u00e9.txt": b""}), "caf\u00e9"),
     "container/no-emd": Sample({"Model.py": b""}, "only 'Model.py'"),
@@ -42,7 +41,6 @@ SAMPLES: dict[str, Sample] = {
     "container/nested-package": Sample({"in/Model.dlpk": b""}, "'in/Model.dlpk'"),
     "container/emd-case": Sample({"Model.EMD": EMD.encode()}, "'Model.EMD'"),
     "container/emd-size": Sample({"Model.emd": bytes(17 << 20)}, "17.0 MB"),
-    "container/extra-emd": Sample(_with(**{"old/Model.emd": b""}), "'old/Model.emd'"),
     "container/junk": Sample(_with(**{"__MACOSX/._Model.emd": b"", ".DS_Store": b""}), "2 items"),
     "container/reserved-name": Sample(_with(**{"nul.txt": b""}), "'nul.txt'"),
     "container/trailing-dot-or-space": Sample(_with(**{"folder /a": b""}), "'folder '"),
@@ -67,7 +65,6 @@ _IN_FOLDERS = sorted(
     - {
         "container/backslash",  # a letter like any other there
         "container/dot-part",
-        "container/folder-with-data",
         "container/file-and-folder",
     }
 )
