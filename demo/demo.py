@@ -46,13 +46,7 @@ def main(folder: Path) -> int:
     classified = dlpk.classify(package, SCENE, result, prompt=prompt, quiet=False)
     print(f"classified  {SCENE} for {prompt!r} into {result}")
 
-    picture = draw(
-        Raster(SCENE),
-        result,
-        classified.legend,
-        folder / "classified.png",
-        title="Miniature CLIPSeg (for demonstration) on Sentinel-2: " + prompt,
-    )
+    picture = draw(Raster(SCENE), result, classified.legend, folder / "classified.png")
     print(f"drew        {picture}")
 
     values = {entry.name: (entry.value, TRUE_VALUES[entry.name]) for entry in classified.legend}
@@ -70,8 +64,7 @@ def main(folder: Path) -> int:
         like=from_windows([parse_window(WOOD)]),
         quiet=False,
     )
-    title = "Miniature CLIPSeg (for demonstration): an expression, and a wood as image prompt"
-    picture = draw(Raster(SCENE), richer.path, richer.legend, folder / "prompts.png", title=title)
+    picture = draw(Raster(SCENE), richer.path, richer.legend, folder / "prompts.png")
     print(f"classified  {SCENE} for {EXPRESSION!r} and {WOOD!r}")
     print(f"drew        {picture}")
     return 0

@@ -66,9 +66,9 @@ class Options:
 
     def local_files(self) -> Iterator[Path]:
         """Files on this machine that may be read; packages beside weights are none of them."""
-        for name in (self.weights, self.clip, self.prompt_embeddings, self.names):
-            path = Path(name or "").expanduser()
-            inside = path.iterdir() if name and path.is_dir() else [path]
+        for name in filter(None, (self.weights, self.clip, self.prompt_embeddings, self.names)):
+            path = Path(name).expanduser()
+            inside = path.iterdir() if path.is_dir() else [path]
             yield from (file for file in inside if file.suffix.lower() != ".dlpk")
 
     def stem(self, out: Path) -> str:
