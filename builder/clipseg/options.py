@@ -66,8 +66,8 @@ class Options:
 
     def local_files(self) -> Iterator[Path]:
         """Files on this machine that may be read; packages beside weights are none of them."""
-        for name in filter(None, (self.weights, self.clip, self.prompt_embeddings, self.names)):
-            path = Path(name).expanduser()
+        places = (self.weights, self.clip, self.prompt_embeddings, self.names)
+        for path in (Path(place).expanduser() for place in places if place):
             inside = path.iterdir() if path.is_dir() else [path]
             yield from (file for file in inside if file.suffix.lower() != ".dlpk")
 
