@@ -125,7 +125,7 @@ def test_without_extras(bare: Environment, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("classify any.dlpk in.tif out.tif", "GDAL"),
+        ("classify any.dlpk in.tif out.tif", "numpy|GDAL"),
         ("calibrate any.dlpk in.tif --truth labels.tif", "numpy|GDAL"),
         ("test any.dlpk", "numpy|GDAL"),
         ("replay folder", "numpy"),

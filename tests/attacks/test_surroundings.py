@@ -233,7 +233,7 @@ def without_rights() -> Iterator[None]:
 
 def test_a_user_without_rights(tmp_path: Path, raster: Path) -> None:
     package = make_package(tmp_path / "P")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     open_to_all = tmp_path / "open"
     open_to_all.mkdir()

@@ -54,7 +54,7 @@ def test_read_only_folder(pristine: Path, out: Path) -> None:
     out.parent.chmod(0o555)
     drop = "import os\nif os.getuid() == 0:\n    os.setgroups([])\n    os.setuid(65534)\n"
     # Whoever runs the tests, the folders above are to be passed.
-    for above in (*out.parents[1:4], *pristine.parents[:3]):
+    for above in (*out.parents[1:5], *pristine.parents[:4]):
         above.chmod(above.stat().st_mode | 0o055)
     try:
         done = in_process(

@@ -45,7 +45,6 @@ class Opened(NamedTuple):
             np.ones(image.shape[1:], bool),
             prompts,
             tile_size=352,
-            padding=0,
             batch_size=1,
         )
         return dict(zip(prompts, masks.numpy()))
