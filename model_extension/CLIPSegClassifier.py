@@ -253,7 +253,12 @@ class CLIPSegClassifier:
         )
         inside = clipseg.without_padding(valid, shape, arguments.block_padding)
         if inside.any():
-            result = self._classify(pixels, valid, self._place(tlc, valid.shape), props)
+            place, around = self._place(tlc, valid.shape), arguments.block_padding
+            # All blocks have one size; what they hold beyond the raster costs nothing.
+            rows, columns = place.rows - place.row + around, place.columns - place.column + around
+            part = self._classify(pixels[:, :rows, :columns], valid[:rows, :columns], place, props)
+            beyond = (inside.shape[side] - part.shape[side + 1] for side in (0, 1))
+            result = np.pad(part, [(0, 0), *((0, missing) for missing in beyond)])
         else:  # nothing to see: as quick as it should be on the empty corners of a mosaic
             bands = len(arguments.plan.names) if arguments.return_probability_raster else 1
             result = np.zeros((bands, *inside.shape), np.float32)

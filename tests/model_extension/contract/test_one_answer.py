@@ -120,3 +120,22 @@ def test_blocks_of_which_the_place_is_unknown_are_classified_with_a_warning(emd:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # said once
         instance.updatePixels((0.0, 0.0), (80, 80), {"pixelType": "u1"}, **call)
+
+
+def test_what_a_block_holds_beyond_the_raster_costs_nothing(
+    emd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = function(emd)
+    shown = []
+    classify = instance._classify
+    monkeypatch.setattr(
+        instance,
+        "_classify",
+        lambda pixels, *rest: (shown.append(pixels.shape), classify(pixels, *rest))[1],
+    )
+    classes, mask = block(instance, Raster(noise(3, 70, 50)), 20, 10, 200, 300)
+    around = 2 * instance.arguments.block_padding
+    assert shown == [(3, 50 + around, 40 + around)]
+    assert classes.shape == (1, 200, 300)
+    assert (classes[mask == 0] == 255).all() and mask[:, :50, :40].all()
+    assert mask.sum() == 50 * 40
