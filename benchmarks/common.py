@@ -53,7 +53,20 @@ def machine(device: str) -> dict[str, str]:
         "numpy": installed("numpy"),
         "gdal": installed("gdal"),
         "system": platform.platform(terse=True),
+        "commit": _commit(),
     }
+
+
+def _commit() -> str:
+    """The state of the code that is measured; with a + if files differ from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
 
 
 def _processor() -> str:

@@ -1,7 +1,8 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
 The functions have the names of the commands: `dlpk.build`, `dlpk.pack`, `dlpk.validate`,
-`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`; `dlpk.open` keeps a package loaded.
+`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`, `dlpk.finetune`, and
+`dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a package loaded.
 Each imports what it needs when it is first used. `docs/python.md` shows them all.
 """
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .classification.model import Model as open
     from .classification.result import Classified, Prediction
     from .evaluation.calibration.calibrate import calibrate
+    from .evaluation.packages import evaluate_package
+    from .evaluation.rasters import evaluate_raster
+    from .finetuning.api import finetune
     from .harness.settings import Settings
     from .package.inspect import Inspection, inspect
     from .packing.pack import pack
@@ -45,6 +49,9 @@ __all__ = [
     "build",
     "calibrate",
     "classify",
+    "evaluate_package",
+    "evaluate_raster",
+    "finetune",
     "inspect",
     "open",
     "pack",
@@ -63,6 +70,9 @@ _HOMES = {
     "build": ("builder", "build"),
     "calibrate": ("dlpk.evaluation.calibration.calibrate", "calibrate"),
     "classify": ("dlpk.classification.api", "classify"),
+    "evaluate_package": ("dlpk.evaluation.packages", "evaluate_package"),
+    "evaluate_raster": ("dlpk.evaluation.rasters", "evaluate_raster"),
+    "finetune": ("dlpk.finetuning.api", "finetune"),
     "inspect": ("dlpk.package.inspect", "inspect"),
     "open": ("dlpk.classification.model", "Model"),
     "pack": ("dlpk.packing.pack", "pack"),

@@ -135,14 +135,18 @@ def test_tiles_without_data_are_left_out(
         assert (found == 0).all() == (tiles == 0)
 
 
-def test_tiles_with_an_empty_border_move(
-    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown: list[Tensor] = []
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """What the network is shown, batch by batch."""
+    batches: list[Tensor] = []
     encode = CLIPSeg.encode
     monkeypatch.setattr(
-        CLIPSeg, "encode", lambda self, tiles: (shown.append(tiles), encode(self, tiles))[1]
+        CLIPSeg, "encode", lambda self, tiles: (batches.append(tiles), encode(self, tiles))[1]
     )
+    return batches
+
+
+def test_tiles_with_an_empty_border_move(segmenter: Segmenter, shown: list[Tensor]) -> None:
     pixels, valid = noise(40, 16), np.ones((40, 16), bool)
     valid[:3] = False
     probabilities(segmenter, pixels, valid)
@@ -151,13 +155,8 @@ def test_tiles_with_an_empty_border_move(
 
 
 def test_pixels_without_data_have_the_mean_of_the_others(
-    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+    segmenter: Segmenter, shown: list[Tensor]
 ) -> None:
-    shown: list[Tensor] = []
-    encode = CLIPSeg.encode
-    monkeypatch.setattr(
-        CLIPSeg, "encode", lambda self, tiles: (shown.append(tiles), encode(self, tiles))[1]
-    )
     pixels, valid = noise(11, 16), np.ones((11, 16), bool)
     valid[4:6, 7] = False
     found = probabilities(segmenter, pixels, valid)
