@@ -19,8 +19,8 @@ from ..installation import missing_part
 from .exit_codes import Exit
 from .signals import Terminated, termination_raises
 
-# Each is a function of that name in a module of that name, which imports GDAL, torch and numpy only
-# once it runs: help and validation are instant.
+# Each is a function of that name in a module of that name in `commands`, which imports GDAL, torch
+# and numpy only once it runs: help and validation are instant.
 COMMANDS = (
     "build",
     "calibrate",
@@ -42,7 +42,7 @@ def dlpk() -> None:
 
 
 for name in COMMANDS:
-    dlpk.add_command(getattr(import_module(f".{name}", __package__), name))
+    dlpk.add_command(getattr(import_module(f".commands.{name}", __package__), name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import options
+from .. import options
 
 
 @click.command()
@@ -16,7 +16,7 @@ def replay(folder: str) -> None:
     FOLDER is where `dlpk classify --debug-block FOLDER` kept it. Runs the package's code: a
     breakpoint() in it opens Python's debugger.
     """
-    from ..harness.replay import replay
+    from ...harness.replay import replay
 
     pixels, _ = replay(folder)
     values = f", values from {pixels.min()} to {pixels.max()}" if pixels.size else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from . import options
+from .. import options
 
 
 @click.command()
@@ -81,9 +81,9 @@ def evaluate(
     """
     from builder.target import check_targets
 
-    from ..evaluation.reports.files import check_report, write_report
-    from ..evaluation.reports.report_text import to_text
-    from ..raster.files import files_of
+    from ...evaluation.reports.files import check_report, write_report
+    from ...evaluation.reports.report_text import to_text
+    from ...raster.files import files_of
 
     over_dataset = choices["layout"] or choices["protocol"]
     if into and not over_dataset:
@@ -97,7 +97,7 @@ def evaluate(
     for report in reports:
         print(write_report(result, report))
     if into:
-        from ..evaluation.into import write_accuracy
+        from ...evaluation.into import write_accuracy
 
         print(f"{into}: SHA-256 {write_accuracy(prediction, into, result)}")
 
@@ -106,7 +106,7 @@ OF_RASTERS = ("field", "outside", "grid", "by", "regions", "image", "block")
 
 
 def _raster(prediction: str, truth: str, **choices: Any) -> Any:
-    from ..evaluation.rasters import Options, evaluate_raster
+    from ...evaluation.rasters import Options, evaluate_raster
 
     given = {name: choices[name] for name in OF_RASTERS}
     if choices["threshold"] is not None:
@@ -117,10 +117,10 @@ def _raster(prediction: str, truth: str, **choices: Any) -> Any:
 
 
 def _dataset(package: str, folder: str, **choices: Any) -> Any:
-    from ..evaluation.packages import Method, evaluate_package
-    from ..evaluation.protocols import evaluate_protocol, protocol
-    from ..evaluation.readers import read_dataset
-    from ..harness.arguments import parse_assignments
+    from ...evaluation.packages import Method, evaluate_package
+    from ...evaluation.protocols import evaluate_protocol, protocol
+    from ...evaluation.readers import read_dataset
+    from ...harness.arguments import parse_assignments
 
     reader = {name: _number(value) for name, value in parse_assignments(choices["reader"]).items()}
     arguments = choices["arguments"]

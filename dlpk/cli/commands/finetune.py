@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from . import options
+from .. import options
 
 
 @click.command()
@@ -50,7 +50,7 @@ def finetune(package: str, data: tuple[str, ...], out: str, quiet: bool, **choic
     (Classified Tiles), or RASTER=LABELS with polygons or a raster. The same command goes on after
     it was stopped.
     """
-    from ..finetuning.api import finetune
+    from ...finetuning.api import finetune
 
     found = finetune(package, data, out, say=(lambda line: None) if quiet else _say, **choices)
     print(found.to_text())

@@ -12,7 +12,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def inspect(package: str, as_json: bool) -> None:
     """Show what is in a package, running nothing of it."""
-    from ..package.inspect import inspect
+    from ...package.inspect import inspect
 
     inspection = inspect(package)
     print(json.dumps(inspection.to_dict(), indent=2) if as_json else inspection.to_text())

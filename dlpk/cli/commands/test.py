@@ -6,8 +6,8 @@ import json
 
 import click
 
-from . import options
-from .exit_codes import Exit
+from .. import options
+from ..exit_codes import Exit
 
 
 @click.command()
@@ -24,7 +24,7 @@ def test(package: str, as_json: bool, keep: str | None, device: str) -> int:
     Those are inputs that it carries; results are compared with those that it promises. Runs the
     package's code. Exit code 0: passed, or it carries none; 1: results differ; 3: it does not run.
     """
-    from ..testing.golden_test import golden_test
+    from ...testing.golden_test import golden_test
 
     result = golden_test(package, keep=keep, device=device)
     print(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())

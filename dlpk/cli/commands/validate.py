@@ -9,7 +9,7 @@ import click
 
 from schemas.findings import Report
 
-from . import options
+from .. import options
 
 LEVELS = ("error", "warning", "note")
 
@@ -62,11 +62,11 @@ def validate(
     """
     if as_json and sarif:
         raise click.UsageError("--json and --sarif exclude each other.")
-    from ..validation.validate import validate
+    from ...validation.validate import validate
 
     report = validate(package)
     if run_function:
-        from ..testing.behaviour import check_run
+        from ...testing.behaviour import check_run
 
         report += check_run(
             package, raster=raster, arguments=arguments, device=device, blocks=blocks
@@ -74,7 +74,7 @@ def validate(
     if as_json:
         print(json.dumps(report.to_dict(), indent=2))
     elif sarif:
-        from ..validation.sarif import to_sarif
+        from ...validation.sarif import to_sarif
 
         print(json.dumps(to_sarif(report, package), indent=2))
     else:

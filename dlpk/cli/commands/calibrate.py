@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from . import options
+from .. import options
 
 
 @click.command()
@@ -64,10 +64,10 @@ def calibrate(
     from builder.staging import check_target
     from builder.target import check_targets
 
-    from ..evaluation.calibration.calibrate import calibrate, draw_curves
-    from ..evaluation.calibration.store import write_calibrated
-    from ..output.geotiff import check_png
-    from ..raster.files import files_of
+    from ...evaluation.calibration.calibrate import calibrate, draw_curves
+    from ...evaluation.calibration.store import write_calibrated
+    from ...output.geotiff import check_png
+    from ...raster.files import files_of
     from .evaluate import parse_classes
 
     if png:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from . import options
+from .. import options
 
 
 @click.command()
@@ -29,7 +29,7 @@ def pack(folder: str, out: str, **settings: Any) -> None:
     FOLDER holds an .emd file, a Python raster function and weights. It is validated first: errors
     stop it. Runs none of its code, unless golden chips are made; --arg and --device are for them.
     """
-    from ..packing.pack import pack
+    from ...packing.pack import pack
 
     built = pack(folder, out, **settings)
     for note in built.notes:

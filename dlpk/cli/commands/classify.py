@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from . import options
+from .. import options
 
 MISSING = "Name the raster to classify and the GeoTIFF to write."
 
@@ -85,7 +85,7 @@ def classify(package: str, paths: tuple[str, ...], phase: str, **choices: Any) -
     Runs the package's code: use packages you trust, or --isolate.
     """
     if phase == "validation":
-        from ..harness.phases import open_dialog
+        from ...harness.phases import open_dialog
 
         print(open_dialog(package).to_text())
     elif len(paths) < 2:
@@ -106,15 +106,15 @@ def _classify(
     quiet: bool,
     **choices: Any,
 ) -> None:
-    from ..classification.preload import import_ahead
+    from ...classification.preload import import_ahead
 
     import_ahead(package)  # before the others: GDAL takes its time as well
-    from ..classification.api import parse_extent
-    from ..classification.model import Model
-    from ..harness.arguments import parse_assignments
-    from ..harness.environment import print_message, print_warnings
-    from ..harness.settings import parse_settings
-    from ..raster.mosaic import rasters_in
+    from ...classification.api import parse_extent
+    from ...classification.model import Model
+    from ...harness.arguments import parse_assignments
+    from ...harness.environment import print_message, print_warnings
+    from ...harness.settings import parse_settings
+    from ...raster.mosaic import rasters_in
 
     choices["settings"] = parse_settings(parse_assignments(settings))
     choices["extent"] = parse_extent(extent) if extent is not None else None
