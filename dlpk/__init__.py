@@ -1,8 +1,9 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
 The functions have the names of the commands: `dlpk.build`, `dlpk.pack`, `dlpk.validate`,
-`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`, `dlpk.finetune`, and
-`dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a package loaded.
+`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`, `dlpk.finetune`,
+`dlpk.polygonize`, and `dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a
+package loaded.
 Each imports what it needs when it is first used. `docs/python.md` shows them all.
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .harness.settings import Settings
     from .package.inspect import Inspection, inspect
     from .packing.pack import pack
+    from .polygons.polygonize import Polygonized, polygonize
     from .raster.extent import Extent
     from .testing.golden_test import golden_test as test
     from .validation.validate import validate
@@ -43,6 +45,7 @@ __all__ = [
     "Finding",
     "Inspection",
     "Model",
+    "Polygonized",
     "Prediction",
     "Report",
     "Settings",
@@ -55,6 +58,7 @@ __all__ = [
     "inspect",
     "open",
     "pack",
+    "polygonize",
     "test",
     "validate",
 ]
@@ -64,6 +68,7 @@ _HOMES = {
     "Finding": ("schemas.findings", "Finding"),
     "Inspection": ("dlpk.package.inspect", "Inspection"),
     "Model": ("dlpk.classification.model", "Model"),
+    "Polygonized": ("dlpk.polygons.polygonize", "Polygonized"),
     "Prediction": ("dlpk.classification.result", "Prediction"),
     "Report": ("schemas.findings", "Report"),
     "Settings": ("dlpk.harness.settings", "Settings"),
@@ -76,6 +81,7 @@ _HOMES = {
     "inspect": ("dlpk.package.inspect", "inspect"),
     "open": ("dlpk.classification.model", "Model"),
     "pack": ("dlpk.packing.pack", "pack"),
+    "polygonize": ("dlpk.polygons.polygonize", "polygonize"),
     "test": ("dlpk.testing.golden_test", "golden_test"),
     "validate": ("dlpk.validation.validate", "validate"),
 }

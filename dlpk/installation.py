@@ -14,6 +14,7 @@ PARTS = {
     "torch": "PyTorch",
     "numpy": "numpy",
     "scipy": "scipy",
+    "shapely": "shapely",
     "tqdm": "tqdm",
     "matplotlib": "matplotlib",
     "huggingface_hub": "huggingface_hub",

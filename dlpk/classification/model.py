@@ -23,6 +23,8 @@ from ..harness.replay import CALL_FILES
 from ..harness.settings import Settings
 from ..output.geotiff import check_geotiff, check_png, result_files
 from ..package.open import Package, open_package
+from ..polygons.layer import check_layer, layer_files
+from ..polygons.polygonize import check_choices, polygonize
 from ..raster.dataset import Raster
 from ..raster.extent import Extent
 from ..raster.files import check_unchanged, file_states, files_of, named_files
@@ -119,6 +121,9 @@ class Model:
         resume: bool | Literal["checked", "unchecked"] | None = False,
         cog: bool = False,
         png: str | Path | None = None,
+        polygons: str | Path | None = None,
+        minimum_area: float = 0,
+        smoothing: int = 0,
         progress: Progress | None = None,
         quiet: bool = True,
     ) -> Classified:
@@ -159,6 +164,9 @@ class Model:
             Write a Cloud Optimized GeoTIFF.
         png : path, optional
             Draw scene, classes and legend too.
+        polygons : path, optional
+            Write the classes as polygons too; `minimum_area` and `smoothing` are for them. See
+            `dlpk.polygons.polygonize`.
         progress : callable, optional
             Told after each block how many pixels of how many are done; an answer of False, or an
             exception, stops the run and leaves nothing behind.
@@ -178,11 +186,14 @@ class Model:
         area = Extent(*extent) if isinstance(extent, tuple) else extent
         names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
         picture = None if png is None else check_png(png).absolute()
+        outlines = None if polygons is None else check_layer(polygons).absolute()
+        check_choices(minimum_area, smoothing)
         read = [*names, *([str(like_layer)] if like_layer else [])]
         inputs = [*files_of(read), str(self.package.archive or self.package.root or os.devnull)]
         for value in given.values():
             inputs += named_files(str(value))
-        check_targets([*result_files(target), *([picture] if picture else [])], inputs)
+        more = [*([picture] if picture else []), *(layer_files(outlines) if outlines else [])]
+        check_targets([*result_files(target), *more], inputs)
         if saved is not None:
             check_folder(saved, CALL_FILES, inputs)
         states = file_states(inputs)
@@ -208,6 +219,8 @@ class Model:
                 progress = stack.enter_context(progress_bar())
             stack.enter_context(_frames_shown(saved is not None))
             session = stack.enter_context(self.session(source, given, settings, stretch))
+            if outlines is not None and not result_legend(session):
+                raise ArgumentsError(f"the result has no classes to make {outlines.name} of")
             journal = None
             if resume:
                 journal = stack.enter_context(
@@ -238,6 +251,8 @@ class Model:
                 from ..output.quicklook import draw
 
                 draw(source, result.path, result.legend, picture)
+            if outlines is not None:
+                polygonize(result.path, outlines, minimum_area=minimum_area, smoothing=smoothing)
             return result
 
     def classify_each(
@@ -255,15 +270,18 @@ class Model:
         folder : path
             Where the results go.
         **options
-            Of `classify`, but no ``png``.
+            Of `classify`, but no ``png`` and no ``polygons``.
 
         Raises
         ------
         DlpkError
             Names what is wrong, and the image; results before it are complete.
         """
-        if options.get("png") is not None:
-            raise ArgumentsError("--png draws one result; classify the images one at a time for it")
+        for name in ("png", "polygons"):
+            if options.get(name) is not None:
+                raise ArgumentsError(
+                    f"--{name} is for one result; classify the images one at a time for it"
+                )
         if isinstance(rasters, (str, Path)):
             rasters = rasters_in(Path(rasters))
         names = [str(name) for name in rasters]

@@ -13,7 +13,7 @@ Progress = Callable[[int, int], Optional[bool]]
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar(name: str = "classify") -> Iterator[Progress]:
     """A bar on standard error, if that is a terminal: logs and pipes stay clean."""
     bar: Any = None
 
@@ -22,7 +22,7 @@ def progress_bar() -> Iterator[Progress]:
         if bar is None:
             bar = tqdm(
                 total=total / 1e6,
-                desc="classify",
+                desc=name,
                 disable=None,
                 bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
                 "[{elapsed}<{remaining}, {rate_fmt}]",

@@ -40,6 +40,10 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
         reads |= set(named_files(text))
     folders = [Path(options[key]) for key in ("debug_block", "keep") if options.get(key)]
     writes = [Path(options["png"])] if options.get("png") else []
+    if options.get("polygons"):
+        from ..polygons.layer import layer_files
+
+        writes += layer_files(options["polygons"])
     keeps = []
     if out and options.get("phase") != "validation":
         from ..classification.examples import examples_folder

@@ -29,6 +29,7 @@ COMMANDS = (
     "finetune",
     "inspect",
     "pack",
+    "polygonize",
     "replay",
     "test",
     "validate",

@@ -29,6 +29,20 @@ arguments = click.option(
 )
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
 prompt = click.option("--prompt", help="What to look for, separated by commas (text_prompt).")
+minimum_area = click.option(
+    "--minimum-area",
+    type=float,
+    default=0,
+    metavar="M2",
+    help="Leave out polygons, and close holes, of less ground than so many square metres.",
+)
+smoothing = click.option(
+    "--smoothing",
+    type=int,
+    default=0,
+    metavar="ROUNDS",
+    help="Smooth outlines, by at most half a pixel; shared borders stay shared. 5 is a start.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 
 

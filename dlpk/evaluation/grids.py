@@ -11,6 +11,7 @@ import numpy as np
 from osgeo import gdal, osr
 
 from ..errors import TruthError
+from ..output.attribute_table import read_names
 from ..raster.gdal_files import is_referenced, listening
 from .measures.counts import IGNORED
 
@@ -166,20 +167,9 @@ def stretched(dataset: Any, grid: Grid, name: str, resampling: str) -> Any:
 
 def class_names(dataset: Any) -> dict[int, str]:
     """Names that a raster itself gives its values; none for what is no class."""
-    band = dataset.GetRasterBand(1)
-    band.GetMetadata()  # has GDAL 3.6 read the file beside a TIFF, which holds the names
-    names = {value: str(name) for value, name in enumerate(band.GetCategoryNames() or ())}
-    table = band.GetDefaultRAT()
-    if not names and table is not None:
-        columns = {table.GetUsageOfCol(i): i for i in range(table.GetColumnCount())}
-        value = columns.get(gdal.GFU_MinMax, columns.get(gdal.GFU_Min))
-        name = columns.get(gdal.GFU_Name)
-        if value is not None and name is not None:
-            rows = range(table.GetRowCount())
-            names = {
-                table.GetValueAsInt(row, value): table.GetValueAsString(row, name) for row in rows
-            }
-    return {value: name for value, name in names.items() if name.casefold() not in NOTHING}
+    return {
+        value: name for value, name in read_names(dataset).items() if name.casefold() not in NOTHING
+    }
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,24 @@ def write_vat(
         layer.CreateFeature(feature)
 
 
+def read_names(dataset: Any) -> dict[int, str]:
+    """Names that a raster gives its values: categories, or a table with such a column."""
+    band = dataset.GetRasterBand(1)
+    band.GetMetadata()  # has GDAL 3.6 read the file beside a TIFF, which holds the names
+    names = {value: str(name) for value, name in enumerate(band.GetCategoryNames() or ())}
+    table = band.GetDefaultRAT()
+    if not names and table is not None:
+        columns = {table.GetUsageOfCol(i): i for i in range(table.GetColumnCount())}
+        value = columns.get(gdal.GFU_MinMax, columns.get(gdal.GFU_Min))
+        name = columns.get(gdal.GFU_Name)
+        if value is not None and name is not None:
+            rows = range(table.GetRowCount())
+            names = {
+                table.GetValueAsInt(row, value): table.GetValueAsString(row, name) for row in rows
+            }
+    return names
+
+
 def with_background(legend: Sequence[LegendEntry]) -> list[LegendEntry]:
     """The legend with an entry for 0, unless a class has it."""
     return [*([] if any(entry.value == 0 for entry in legend) else [BACKGROUND]), *legend]

@@ -72,6 +72,9 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
 )
 @click.option("--cog", is_flag=True, help="Write a Cloud Optimized GeoTIFF.")
 @click.option("--png", metavar="OUT.png", help="Also draw scene, classes and legend.")
+@click.option("--polygons", metavar="OUT.gpkg", help="Also write the classes as polygons.")
+@options.minimum_area
+@options.smoothing
 @options.quiet
 @options.isolate
 def classify(package: str, paths: tuple[str, ...], phase: str, **choices: Any) -> None:

@@ -1,0 +1,1 @@
+"""Classes of a raster as polygons: traced in tiles, joined at the seams, smoothed, written."""
