@@ -68,9 +68,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 
 @pytest.fixture(scope="module")
 def scenes(package: Opened) -> list[dict[str, np.ndarray]]:
-    """Probabilities on all chips: scenes seen from above, then photos."""
+    """Probabilities on the chips that show scenes from above."""
     prompts = ("snow", "tree", "sea", "road", "cup", "person", "cat", *ABSENT, "pizza")
-    return [package.probabilities(chip, prompts) for chip in golden_chips(352)]
+    return [package.probabilities(chip, prompts) for chip in golden_chips(352)[:3]]
 
 
 def photo(name: str) -> np.ndarray:
@@ -143,6 +143,6 @@ def test_scene_from_above(scenes: list[dict[str, np.ndarray]]) -> None:
 
 
 def test_what_is_absent_stays_dark_in_every_scene(scenes: list[dict[str, np.ndarray]]) -> None:
-    for found in scenes[:3]:
+    for found in scenes:
         for absent in ("cup", "person", "cat", *ABSENT, "pizza"):
             assert found[absent].max() < 0.1, absent
