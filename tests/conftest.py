@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No test depends on how fast the machine is.
@@ -32,3 +34,11 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the miniature; not to be changed."""
+    from builder import build
+
+    return build(tmp_path_factory.mktemp("mini") / "mini.dlpk", weights="mini").path

@@ -11,7 +11,6 @@ import pytest
 from osgeo import gdal
 
 import dlpk
-from builder import build
 from dlpk.errors import CancelledError, FunctionError, RasterError
 from dlpk.raster.dataset import Raster
 from tests.support.runs import gradient, make_package, make_raster, read
@@ -154,12 +153,11 @@ def test_ranges_of_blocks_with_a_given_stretch(tmp_path: Path) -> None:
     assert all((parts[number] == pixels).all() for number, pixels in enumerate(whole))
 
 
-def test_weights_of_ours_stay(tmp_path: Path) -> None:
-    build(tmp_path / "mini.dlpk", weights="mini")
+def test_weights_of_ours_stay(mini: Path, tmp_path: Path) -> None:
     scene = gdal.Translate(
         str(tmp_path / "s.tif"), str(ROOT / "demo" / "scene.tif"), srcWin=[300, 200, 200, 150]
     ).ReadAsArray()
-    with dlpk.open(tmp_path / "mini.dlpk", device="cpu") as model:
+    with dlpk.open(mini, device="cpu") as model:
         names = {parameter["name"] for parameter in model.parameters}
         assert {"text_prompt", "threshold"} <= names
         result = model.classify(tmp_path / "s.tif", tmp_path / "o.tif", prompt="water")

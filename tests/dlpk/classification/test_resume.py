@@ -350,15 +350,12 @@ def test_a_raster_that_changes_while_it_is_read(
     assert not (tmp_path / "out.tif").exists()
 
 
-def test_killed_with_a_real_network(tmp_path: Path, raster: Path) -> None:
-    from builder import build
-
-    package = build(tmp_path / "mini.dlpk", weights="mini").path
+def test_killed_with_a_real_network(mini: Path, tmp_path: Path, raster: Path) -> None:
     whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
     options = {"prompt": "water"}
-    run(package, raster, whole, **options)
-    words = words_for(package, raster, out, "--resume", "--prompt=water")
+    run(mini, raster, whole, **options)
+    words = words_for(mini, raster, out, "--resume", "--prompt=water")
     assert killed(STEP_KILLED, "_publish", words) == -signal.SIGKILL
     assert list(journal_path(out).glob("*.block"))
-    run(package, raster, out, resume=True, **options)
+    run(mini, raster, out, resume=True, **options)
     assert digest(out) == digest(whole)

@@ -10,7 +10,6 @@ import pytest
 from osgeo import gdal
 
 import dlpk
-from builder import build
 from tests.support.runs import DATA
 
 gdal.UseExceptions()
@@ -18,10 +17,8 @@ SCENE = Path(__file__).parents[3] / "demo" / "scene.tif"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    package = tmp_path_factory.mktemp("mini") / "mini.dlpk"
-    build(package, weights="mini")
-    with dlpk.open(package, device="cpu") as model:
+def model(mini: Path) -> Any:
+    with dlpk.open(mini, device="cpu") as model:
         yield model
 
 
@@ -31,12 +28,12 @@ def pixels(path: Path) -> np.ndarray:
 
 def referenced(folder: Path) -> Path:
     return Path(
-        gdal.Translate(str(folder / "s.tif"), str(SCENE), srcWin=[0, 0, 700, 500]).GetDescription()
+        gdal.Translate(str(folder / "s.tif"), str(SCENE), srcWin=[0, 0, 420, 300]).GetDescription()
     )
 
 
 def plain(folder: Path) -> Path:
-    options = {"srcWin": [0, 0, 700, 500], "outputType": gdal.GDT_Byte, "bandList": [1, 2, 3]}
+    options = {"srcWin": [0, 0, 420, 300], "outputType": gdal.GDT_Byte, "bandList": [1, 2, 3]}
     gdal.Translate(
         str(folder / "s.png"), str(SCENE), format="PNG", scaleParams=[[0, 3000, 0, 255]], **options
     )
@@ -53,7 +50,7 @@ def test_an_extent_is_a_part_of_the_whole(
     arguments = {"scales": scales, "return_probability_raster": "True"}
     whole, part = tmp_path / "whole.tif", tmp_path / "part.tif"
     model.classify(raster, whole, prompt="water, vegetation", arguments=arguments)
-    left, top, width, height = 123, 45, 400, 300
+    left, top, width, height = 123, 45, 240, 200
     t = gdal.Open(str(raster)).GetGeoTransform()
     ys = sorted((t[3] + top * t[5], t[3] + (top + height) * t[5]))
     extent = (t[0] + left * t[1], ys[0], t[0] + (left + width) * t[1], ys[1])

@@ -7,29 +7,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from osgeo import gdal
 
-from builder import build
-
 ROOT = Path(__file__).parents[3]
-SCENE = ROOT / "demo" / "scene.tif"
+PRECISIONS = ("auto", "fp32", "bf16")
+CLASSIFY = """
+import sys
+import dlpk
+package, raster, out, *precisions = sys.argv[1:]
+with dlpk.open(package) as model:
+    for precision in precisions:
+        model.classify(raster, out + precision, arguments={"precision": precision})
+"""
 
 
-@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
-def test_any_number_of_threads(tmp_path: Path, precision: str) -> None:
-    build(tmp_path / "mini.dlpk", weights="mini")
+def test_any_number_of_threads(mini: Path, tmp_path: Path) -> None:
     part = tmp_path / "part.tif"
-    gdal.Translate(str(part), str(SCENE), srcWin=[300, 200, 260, 150])
+    gdal.Translate(str(part), str(ROOT / "demo" / "scene.tif"), srcWin=[300, 200, 130, 110])
     results = []
     for threads in ("1", "2", "3"):
-        out = tmp_path / "out.tif"
-        words = ["classify", str(tmp_path / "mini.dlpk"), str(part), str(out), "-q"]
+        words = [str(mini), str(part), f"{tmp_path / threads}.tif"]
         subprocess.run(
-            [sys.executable, "-m", "dlpk", *words, "--arg", f"precision={precision}"],
+            [sys.executable, "-c", CLASSIFY, *words, *PRECISIONS],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": threads, "GDAL_NUM_THREADS": threads},
             check=True,
         )
-        results.append(out.read_bytes())
+        results.append([Path(words[2] + name).read_bytes() for name in PRECISIONS])
     assert results[0] == results[1] == results[2]

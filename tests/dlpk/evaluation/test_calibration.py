@@ -10,7 +10,6 @@ import pytest
 from osgeo import gdal
 
 import dlpk
-from builder import build
 from dlpk.cli.main import main
 from dlpk.errors import TruthError
 from dlpk.evaluation.calibration import calibrate as module
@@ -27,14 +26,13 @@ CLASSES = {"water": (1, 1), "vegetation": (2, 2)}
 
 
 @pytest.fixture(scope="module")
-def corner(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+def corner(mini: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     """A package, a part of the demo scene, and its reference."""
     folder = tmp_path_factory.mktemp("corner")
-    build(folder / "mini.dlpk", weights="mini")
     for name in ("scene", "reference"):
         source = str(ROOT / "demo" / f"{name}.tif")
         gdal.Translate(str(folder / f"{name}.tif"), source, srcWin=[200, 150, 192, 176])
-    return folder / "mini.dlpk", folder / "scene.tif", folder / "reference.tif"
+    return mini, folder / "scene.tif", folder / "reference.tif"
 
 
 def mean_iou(package: Path, scene: Path, reference: Path, out: Path, **arguments: str) -> float:

@@ -54,8 +54,9 @@ def parks(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{write(folder / 'scene.tif', pixels)}={write(folder / 'labels.tif', labels)}"
 
 
-def test_a_new_concept_is_learnt_and_the_package_runs(parks: str, tmp_path: Path) -> None:
-    mini = build(tmp_path / "mini.dlpk", weights="mini").path
+def test_a_new_concept_is_learnt_and_the_package_runs(
+    mini: Path, parks: str, tmp_path: Path
+) -> None:
     out = tmp_path / "parks.dlpk"
 
     def teach(word: str) -> object:
