@@ -1,8 +1,9 @@
 """From weights to a mask on a real scene, as `make demo` runs it.
 
 Builds a package from the miniature weights, validates it, classifies a Sentinel-2 scene with two
-prompts, compares the result with a reference that was made from bands the model never sees, and
-draws it. Then the same scene once more, with an expression and with a wood as an image prompt.
+prompts and draws it; then the same scene once more, with an expression and with a wood as an image
+prompt. In the end it compares the first result with a reference that was made from bands the model
+never sees, and writes a report.
 """
 
 from __future__ import annotations
@@ -49,13 +50,6 @@ def main(folder: Path) -> int:
     picture = draw(Raster(SCENE), result, classified.legend, folder / "classified.png")
     print(f"drew        {picture}")
 
-    values = {entry.name: (entry.value, TRUE_VALUES[entry.name]) for entry in classified.legend}
-    print("\nAgreement with the reference (water: MNDWI > 0; vegetation: NDVI > 0.5),")
-    print("on blocks of the scene that the weights were not trained on:\n")
-    agreement = evaluate_raster(result, REFERENCE, Options(classes=values, image=SCENE))
-    print(to_text(agreement))
-    print(f"\nreport      {write_report(agreement, folder / 'report.html')}\n")
-
     richer = dlpk.classify(
         package,
         SCENE,
@@ -67,6 +61,13 @@ def main(folder: Path) -> int:
     picture = draw(Raster(SCENE), richer.path, richer.legend, folder / "prompts.png")
     print(f"classified  {SCENE} for {EXPRESSION!r} and {WOOD!r}")
     print(f"drew        {picture}")
+
+    values = {entry.name: (entry.value, TRUE_VALUES[entry.name]) for entry in classified.legend}
+    print("\nAgreement with the reference (water: MNDWI > 0; vegetation: NDVI > 0.5),")
+    print("on blocks of the scene that the weights were not trained on:\n")
+    agreement = evaluate_raster(result, REFERENCE, Options(classes=values, image=SCENE))
+    print(to_text(agreement))
+    print(f"\nreport      {write_report(agreement, folder / 'report.html')}")
     return 0
 
 

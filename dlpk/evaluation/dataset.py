@@ -18,6 +18,21 @@ KINDS = ("classes", "phrases", "mattes")
 
 
 @dataclass(frozen=True)
+class Support:
+    """An image that shows what to look for.
+
+    Parameters
+    ----------
+    image : Path
+    truth : callable
+        Gives uint8, shape (rows, columns): 1 where the thing is.
+    """
+
+    image: Path
+    truth: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
 class Sample:
     """One image with its truth.
 
@@ -35,6 +50,10 @@ class Sample:
         Class that the phrase stands for, where means are taken by class.
     group, entity : str
         Scenes that belong together; thing that several phrases mean.
+    part : str
+        Part of the dataset, such as a fold, that figures are computed for before their mean.
+    support : tuple of Support
+        Images that show the thing of this phrase, for one-shot protocols.
     """
 
     name: str
@@ -44,6 +63,8 @@ class Sample:
     label: str = ""
     group: str = ""
     entity: str = ""
+    part: str = ""
+    support: tuple[Support, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,12 +79,18 @@ class Dataset:
     classes : tuple of str
         Without the background; empty for phrases.
     samples : tuple of Sample
+    unseen : tuple of str
+        Classes that training must not have seen, where seen and unseen ones are told apart.
+    about : str
+        Choices of the reader that change figures.
     """
 
     name: str
     kind: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
+    unseen: tuple[str, ...] = ()
+    about: str = ""
 
 
 def read_classes(path: Path, values: Mapping[int, int], ignore: Sequence[int] = ()) -> np.ndarray:

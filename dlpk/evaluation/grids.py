@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -181,10 +181,13 @@ class ClassRaster:
     dataset : gdal.Dataset
     values : mapping
         Pixel value to class; other values are background.
+    about : mapping
+        How the classes were told from each other, for reports.
     """
 
     dataset: Any
     values: Mapping[int, int]
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, window: Window) -> np.ndarray:
         """Classes of a window, uint8, shape (rows, columns)."""

@@ -83,7 +83,8 @@ def open_truth(
     if source.RasterCount:
         chosen = values or _class_values(source, classes)
         unknown = {value: IGNORED for value in ignore if value not in chosen}
-        truth = ClassRaster(on_grid(source, grid, str(path), "near"), {**unknown, **chosen})
+        about = {"classes of the truth": _listed(chosen, classes)}
+        truth = ClassRaster(on_grid(source, grid, str(path), "near"), {**unknown, **chosen}, about)
         _check_found(truth, grid, classes, path)
         return truth
     layer = source.GetLayer(0)
@@ -96,9 +97,13 @@ def open_truth(
             f"the labels {path} name none of the classes {', '.join(classes)}; they name: "
             f"{', '.join(sorted(given)) or 'nothing'}"
         )
+    named = ", ".join(classes[number - 1] for number in sorted(used))
+    from_field = f"field {chosen_field}: {named}"
+    about = {"classes of the truth": from_field if chosen_field else f"all polygons: {named}"}
     if outside == "auto":
         alone = len(used) == 1 and not given - set(known)
         outside = "background" if alone else "unknown"
+    about["outside of polygons"] = outside
     target = burnt(
         layer,
         chosen_field,
@@ -107,7 +112,12 @@ def open_truth(
         folder / "truth.tif",
         fill=0 if outside == "background" else IGNORED,
     )
-    return ClassRaster(target, {**{i: i for i in range(1, len(classes) + 1)}, IGNORED: IGNORED})
+    own = {**{i: i for i in range(1, len(classes) + 1)}, IGNORED: IGNORED}
+    return ClassRaster(target, own, about)
+
+
+def _listed(values: Mapping[int, int], classes: Sequence[str]) -> str:
+    return ", ".join(f"{value} {classes[number - 1]}" for value, number in values.items() if number)
 
 
 def open_regions(

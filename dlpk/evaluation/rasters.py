@@ -156,7 +156,11 @@ def evaluate_raster(
                 "grid": f"{grid.width} x {grid.height} pixels of the {chosen.grid}"
                 if labels.RasterCount
                 else f"{grid.width} x {grid.height} pixels of the prediction",
-                "outside of polygons": "" if labels.RasterCount else chosen.outside,
+                "classes of the prediction": ", ".join(
+                    f"{'band' if is_probability else 'value'} {value} {names[number - 1]}"
+                    for value, number in ours.items()
+                ),
+                **true.about,
                 "threshold": chosen.threshold if is_probability else "",
                 **versions(),
             },

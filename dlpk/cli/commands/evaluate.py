@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from .. import options
 
@@ -66,6 +68,14 @@ from .. import options
     metavar="CLASS=WORD|WORD",
     help="Words of a class of the dataset; may be repeated.",
 )
+@click.option(
+    "--method",
+    "choices_of_method",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A choice of how a package is run: combine=maximum, scores=softmax, square=352, "
+    "templates=imagenet, forced=true …; may be repeated, and goes before a protocol's.",
+)
 @click.option("--into", metavar="NEW.dlpk", help="New package that carries these figures.")
 @options.arguments
 @options.device
@@ -85,9 +95,8 @@ def evaluate(
     from ...evaluation.reports.report_text import to_text
     from ...raster.files import files_of
 
-    over_dataset = choices["layout"] or choices["protocol"]
-    if into and not over_dataset:
-        raise click.UsageError("--into needs a package over a dataset: --layout or --protocol")
+    over_dataset = bool(choices["layout"] or choices["protocol"])
+    _check_options(over_dataset)
     for report in reports:
         check_report(report)
     read = [prediction] if over_dataset else files_of([prediction, truth])
@@ -103,6 +112,27 @@ def evaluate(
 
 
 OF_RASTERS = ("field", "outside", "grid", "by", "regions", "image", "block")
+OF_DATASETS = ("reader", "words", "choices_of_method", "arguments", "device", "into")
+
+
+def _check_options(over_dataset: bool) -> None:
+    """Refuse options that would have no effect."""
+    context = click.get_current_context()
+    given = {
+        option.name: option.opts[0]
+        for option in context.command.params
+        if context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+    }
+    idle = (*OF_RASTERS, "classes") if over_dataset else OF_DATASETS
+    wrong = [given[name] for name in idle if name in given]
+    if wrong:
+        what = "a package over a dataset" if over_dataset else "a result and its truth"
+        hint = "" if over_dataset else " (a dataset needs --layout or --protocol)"
+        raise click.UsageError(f"{', '.join(wrong)} has no effect on {what}{hint}")
+    if "layout" in given and "protocol" in given:
+        raise click.UsageError("--protocol has a layout: leave --layout out")
+    if "regions" in given and "by" not in given:
+        raise click.UsageError("--regions needs --by, the field that names a region")
 
 
 def _raster(prediction: str, truth: str, **choices: Any) -> Any:
@@ -117,30 +147,33 @@ def _raster(prediction: str, truth: str, **choices: Any) -> Any:
 
 
 def _dataset(package: str, folder: str, **choices: Any) -> Any:
-    from ...evaluation.packages import Method, evaluate_package
+    from ...evaluation.method import Method
+    from ...evaluation.packages import evaluate_package
     from ...evaluation.protocols import evaluate_protocol, protocol
     from ...evaluation.readers import read_dataset
     from ...harness.arguments import parse_assignments
 
     reader = {name: _number(value) for name, value in parse_assignments(choices["reader"]).items()}
-    arguments = choices["arguments"]
-    common = {"device": choices["device"], "quiet": choices["quiet"]}
-    if choices["protocol"]:
-        chosen = protocol(choices["protocol"])
-        print(chosen.to_text() + "\n")
-        return evaluate_protocol(
-            package, folder, chosen, reader=reader, arguments=arguments, **common
-        )
-    words = {
-        name.strip(): [word.strip() for word in text.split("|")]
-        for name, _, text in (entry.partition("=") for entry in choices["words"])
+    chosen = protocol(choices["protocol"]) if choices["protocol"] else None
+    method = chosen.method if chosen else Method()
+    more = {
+        name: [word.strip() for word in text.split("|")]
+        for name, text in parse_assignments(choices["words"]).items()
     }
-    method = Method(
-        words=words,
-        threshold=choices["threshold"],
-        arguments=arguments,
+    method = replace(
+        method,
+        words={**method.words, **more},
+        arguments={**method.arguments, **choices["arguments"]},
         boundary=parse_distances(choices["boundary"]),
     )
+    changes = parse_assignments(choices["choices_of_method"])
+    if choices["threshold"] is not None:
+        changes["threshold"] = str(choices["threshold"])
+    method = method.changed(changes)
+    common = {"device": choices["device"], "quiet": choices["quiet"]}
+    if chosen:
+        print(chosen.to_text() + "\n")
+        return evaluate_protocol(package, folder, chosen, reader=reader, method=method, **common)
     dataset = read_dataset(choices["layout"], folder, **reader)
     return evaluate_package(package, dataset, method, **common)
 

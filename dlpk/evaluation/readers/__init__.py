@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def read_dataset(layout: str, folder: str | Path, **options: Any) -> Dataset:
     """
     if layout not in READERS:
         raise TruthError(f"the layout {layout!r} is not known; known are {', '.join(READERS)}")
+    known = list(inspect.signature(READERS[layout]).parameters)[1:]
+    strange = [name for name in options if name not in known]
+    if strange:
+        raise TruthError(
+            f"the layout {layout} has no option {', '.join(strange)}; it has "
+            + (", ".join(known) or "none")
+        )
     root = Path(folder)
     if not root.is_dir():
         raise TruthError(f"the dataset {folder} is not a folder")

@@ -115,7 +115,8 @@ def _prompts(definition: ModelDefinition) -> list[dict[str, Any]]:
             "none",
             "Sentences that prompts are put into: none, photo (one sentence), paper (the nine of "
             "the CLIPSeg paper, averaged), aerial (four for views from above, averaged), or a "
-            "sentence of your own with {}. For example: an aerial photo of {}",
+            "sentence of your own with {}; of several, between bars, the mean. For example: an "
+            "aerial photo of {}",
         ),
         _parameter(
             "background_prompt",

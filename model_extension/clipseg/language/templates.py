@@ -28,16 +28,17 @@ TEMPLATES = {
     "paper": PAPER,
     "aerial": AERIAL,
 }
-LONGEST = 200
+LONGEST, MOST = 200, 100
 
 
 def choose_templates(value: str) -> tuple[str, ...]:
-    """The sentences of a named set, or a sentence of the user's own.
+    """The sentences of a named set, or sentences of the user's own.
 
     Parameters
     ----------
     value : str
-        ``none``, ``photo``, ``paper``, ``aerial``, or a sentence with {} where the prompt goes.
+        ``none``, ``photo``, ``paper``, ``aerial``, or a sentence with {} where the prompt goes;
+        several, separated by bars, are averaged.
 
     Returns
     -------
@@ -51,12 +52,13 @@ def choose_templates(value: str) -> tuple[str, ...]:
     word = value.strip()
     if word.lower() in TEMPLATES:
         return TEMPLATES[word.lower()]
-    if word.count("{}") != 1 or len(word) > LONGEST:
+    sentences = tuple(part.strip() for part in word.split("|"))
+    if len(sentences) > MOST or any(s.count("{}") != 1 or len(s) > LONGEST for s in sentences):
         raise ArgumentError(
             f"prompt_template is {value[:60]!r}; it must be one of {', '.join(TEMPLATES)}, or a "
-            "sentence with {} where the prompt goes"
+            "sentence with {} where the prompt goes (several between bars)"
         )
-    return (word,)
+    return sentences
 
 
 def fill(template: str, prompt: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 import dlpk
 from dlpk.cli.main import main
 from dlpk.errors import TruthError
-from dlpk.evaluation.dataset import Dataset, Sample
+from dlpk.evaluation.dataset import Dataset, Sample, Support
 from dlpk.evaluation.packages import Method, evaluate_package
 from dlpk.evaluation.protocols import PROTOCOLS, protocol
 from dlpk.evaluation.readers import READERS
@@ -65,8 +65,98 @@ def test_thresholds_fallback_and_sizes(package: Path, tmp_path: Path) -> None:
     fallback = evaluate_package(package, dataset, Method(threshold=1.0, fallback="b"))
     assert fallback.matrix[1].tolist() == [0, 0, 40 * 48]
     assert fallback.per_class()[1]["ap"] == 1
-    with pytest.raises(TruthError, match="combine is 'median'"):
-        evaluate_package(package, dataset, Method(combine="median"))
+    # A background word that counts a thousand times leaves nothing for the classes.
+    rival = Method(
+        threshold=0.0, forced=True, background_words=("c", "d"), background_strength=1000.0
+    )
+    assert evaluate_package(package, dataset, rival).matrix[1, 0] == 40 * 48
+    soft = Method(threshold=0.3, scores="softmax", combine="maximum", words={"a": ["a", "e"]})
+    result = evaluate_package(package, dataset, soft)
+    assert result.about["scores"] == "softmax"
+    assert result.probabilities is not None
+    with pytest.raises(TruthError, match="has no class roof; it has a, b"):
+        evaluate_package(package, dataset, Method(words={"roof": ["c"]}))
+
+
+def test_choices_of_a_method_are_checked() -> None:
+    changed = Method().changed(
+        {"combine": "maximum", "templates": "imagenet", "threshold": "0.2", "forced": "true",
+         "long_side": "448", "background_words": "clutter|sky"}
+    )  # fmt: skip
+    assert (changed.threshold, changed.forced, changed.long_side) == (0.2, True, 448)
+    assert len(changed.templates) == len(set(changed.templates)) == 80
+    assert changed.background_words == ("clutter", "sky")
+    for given, message in (
+        ({"combine": "median"}, "combine is 'median'"),
+        ({"size": "3"}, "there is no choice 'size'"),
+        ({"square": "x"}, "square=x cannot be read"),
+        ({"templates": "imagenets"}, "templates=imagenets cannot be read: it must be imagenet"),
+        ({"forced": "yes"}, "it must be true or false"),
+        ({"scores": "softmax"}, "needs a threshold"),
+        ({"background_words": "sky"}, "need a threshold"),
+    ):
+        with pytest.raises(TruthError, match=message):
+            Method().changed(given)
+
+
+def test_the_softmax_is_that_of_logits() -> None:
+    from dlpk.evaluation.runner import _softmax
+
+    logits = np.array([[-1.0, 3.0], [0.5, -2.0], [2.0, 0.0]])
+    wanted = np.exp(logits) / np.exp(logits).sum(0)
+    np.testing.assert_allclose(_softmax(1 / (1 + np.exp(-logits))), wanted, rtol=1e-5)
+
+
+def test_seen_and_unseen(package: Path, tmp_path: Path) -> None:
+    """By hand: IoU of background 1/2, a 1/4, b 1; unseen b."""
+    image = scene(tmp_path / "a.tif", 0)
+    truth = np.ones((40, 48), np.uint8)
+    dataset = Dataset("m", "classes", ("a", "b"), (Sample("a", image, lambda: truth),), ("b",))
+    result = evaluate_package(package, dataset, Method(threshold=1.0))
+    assert result.measures["mIoU seen"] == 0 and np.isnan(result.measures["mIoU unseen"])
+    from dlpk.evaluation.totals import Totals
+
+    totals = Totals(dataset, Method())
+    totals.matrices = [np.array([[2, 1, 0], [1, 1, 0], [0, 1, 0]]), np.diag([0, 0, 4])]
+    found = totals._seen_and_unseen()
+    seen, unseen = (2 / 4 + 1 / 4) / 2, 4 / 5
+    assert found["mIoU seen"] == pytest.approx(seen)
+    assert found["mIoU unseen"] == pytest.approx(unseen)
+    harmonic = found["harmonic mean of seen and unseen"]
+    assert harmonic == pytest.approx(2 * seen * unseen / (seen + unseen))
+    assert found["mIoU overall"] == pytest.approx((2 / 4 + 1 / 4 + 4 / 5) / 3)
+
+
+def test_one_shot(package: Path, tmp_path: Path) -> None:
+    """A support image asks what the same image given as image prompt asks; folds are averaged."""
+    from osgeo import gdal
+
+    image, shown = scene(tmp_path / "a.png", 0), scene(tmp_path / "b.png", 1)
+    mask = np.zeros((40, 48), np.uint8)
+    mask[5:20, 8:30] = 1
+    write(tmp_path / "m.png", mask * 255)
+    out = tmp_path / "found.tif"
+    arguments = {"image_prompt": f"x = {shown}[{tmp_path / 'm.png'}]", "threshold": "0.45"}
+    dlpk.classify(package, image, out, arguments=arguments)
+    truth = gdal.Open(str(out)).ReadAsArray()
+    support = (Support(shown, lambda: mask),)
+    samples = [
+        Sample(f"s{i}", image, lambda t=t: t, "thing", "thing", part=f"fold {i}", support=support)
+        for i, t in enumerate((truth, 1 - truth))
+    ]
+    dataset = Dataset("m", "phrases", (), tuple(samples))
+    result = evaluate_package(package, dataset, Method(threshold=0.45, prompts="image"))
+    assert result.matrices[0][0, 1] == result.matrices[0][1, 0] == 0
+    assert result.matrices[1][0, 0] == result.matrices[1][1, 1] == 0
+    name = "mIoU (by class), paper, t=0.45"
+    folds = [result.measures[f"{name}, fold {i}"] for i in range(2)]
+    assert result.measures[name] == pytest.approx(np.mean(folds))
+    assert "mIoU (by class), paper, best t of the other parts" in result.measures
+    mixed = evaluate_package(package, dataset, Method(threshold=0.45, prompts="both"))
+    assert mixed.about["shown by"] == "both"
+    bare = Dataset("m", "phrases", (), (Sample("s", image, lambda: truth, "thing"),))
+    with pytest.raises(TruthError, match="has no support images"):
+        evaluate_package(package, bare, Method(threshold=0.3, prompts="image"))
 
 
 def test_phrases_and_mattes(package: Path, tmp_path: Path) -> None:
@@ -117,13 +207,15 @@ def test_protocol_from_the_command_into_a_package(
         write(root / f"ann_dir/val/{seed}.png", labels)
     out = tmp_path / "measured.dlpk"
     words = ["evaluate", str(package), str(root), "--protocol", "segearth-loveda", "-q"]
-    small = ["--arg", "tile_size=32", "--arg", "padding=8"]
+    small = ["--arg", "tile_size=32", "--arg", "padding=8", "--method", "long_side=48"]
     assert main([*words, *small, "--into", str(out)]) == 0
     said = capsys.readouterr().out
     assert "building: building, roof, house" in said
     assert "SegEarth-OV: mIoU 36.9" in said
     assert "this package: miou_with_background 0." in said
-    assert "changed: tile_size=32, padding=8" in said
+    assert "changed: long_side=48, tile_size=32, padding=8" in said
+    assert "sentences  80 sentences, from 'a bad photo of a {}.'" in said
+    assert "differs    words and thresholds were chosen on the test split" in said
     assert not list(dlpk.validate(out))
     with zipfile.ZipFile(out) as archive:
         (emd,) = (name for name in archive.namelist() if name.endswith(".emd"))
@@ -131,7 +223,17 @@ def test_protocol_from_the_command_into_a_package(
         assert 0 <= definition["mIoU"] < 1
         assert b"<table>" in archive.read("model_metrics.html")
         assert json.loads(archive.read("ModelCharacteristics/accuracy.json"))["unit"] == "scenes"
+    more = ["--method", "scores=softmax", "--threshold", "0.5", "--words", "road=path|street", "--method",
+            "templates={}"]  # fmt: skip
+    assert main([*words, *small, *more]) == 0
+    said = capsys.readouterr().out
+    assert "scores=softmax, threshold=0.5" in said and "'road': ['path', 'street']" in said
     assert main([*words[:3], "--into", str(out)]) == 2
+    for idle in (["--outside", "background"], ["--layout", "loveda"], ["--by", "x"]):
+        assert main([*words, *idle]) == 2
+    assert "--by has no effect on a package over a dataset" in capsys.readouterr().err
+    assert main([*words[:3], "--words", "water=sea", "-q"]) == 2
+    assert "needs --layout or --protocol" in capsys.readouterr().err
     words = [
         "evaluate",
         str(package),
@@ -143,4 +245,4 @@ def test_protocol_from_the_command_into_a_package(
         "-q",
     ]
     assert main([*words, *small]) == 0
-    assert '"water" = "sea"' in capsys.readouterr().out
+    assert "water: sea" in capsys.readouterr().out

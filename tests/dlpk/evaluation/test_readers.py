@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+from dlpk.cli.main import main
 from dlpk.errors import TruthError
 from dlpk.evaluation.dataset import Dataset
 from dlpk.evaluation.measures.counts import IGNORED
@@ -168,12 +169,34 @@ def test_pascal(tmp_path: Path) -> None:
     fold = read_dataset("pascal5i", tmp_path, fold=1)
     assert [(s.phrase, s.label) for s in fold.samples] == [("cat", "cat")]
     assert truths(fold) == [[[0, 0, 1, 255]]]
-    assert [s.phrase for s in read_dataset("pascal5i", tmp_path).samples] == ["bird"]
-    every = read_dataset("pascal-zeroshot", tmp_path)
+    assert [(s.phrase, s.part) for s in read_dataset("pascal5i", tmp_path).samples] == [
+        ("bird", "fold 0"),
+        ("cat", "fold 1"),
+    ]
+    assert not read_dataset("pascal5i", tmp_path, least=2).samples
+    every = read_dataset("pascal-zeroshot", tmp_path, unseen=4)
+    assert every.unseen == ("cow", "motorbike", "aeroplane", "sofa")
     assert len(every.classes) == 20
     assert truths(every) == [[[0, 3, 8, 255]]]
     with pytest.raises(TruthError, match="folds 0 to 3"):
         read_dataset("pascal5i", tmp_path, fold=4)
+    with pytest.raises(TruthError, match="0 images besides a show bird"):
+        read_dataset("pascal5i", tmp_path, shots=1)
+    image(tmp_path / "JPEGImages/b.jpg", 1, 4)
+    mask(tmp_path / "SegmentationClassAug/b.png", [[3, 3, 8, 1]])
+    (tmp_path / "ImageSets/Segmentation/val.txt").write_text("a\nb\n")
+    with pytest.raises(TruthError, match="0 images besides b show aeroplane"):
+        read_dataset("pascal5i", tmp_path, shots=1)
+    shown = read_dataset("pascal5i", tmp_path, fold=1, shots=1)
+    assert [s.support[0].image.stem for s in shown.samples] == ["b", "a"]
+    assert [s.support[0].truth().tolist() for s in shown.samples] == [
+        [[0, 0, 1, 0]],
+        [[0, 0, 1, 255]],
+    ]
+    with pytest.raises(TruthError, match="unseen is 5"):
+        read_dataset("pascal-zeroshot", tmp_path, unseen=5)
+    with pytest.raises(TruthError, match="has no option shot; it has fold, names, least, shots"):
+        read_dataset("pascal5i", tmp_path, shot=1)
 
 
 def test_coco(tmp_path: Path) -> None:
@@ -181,11 +204,12 @@ def test_coco(tmp_path: Path) -> None:
     mask(tmp_path / "annotations/val2014/COCO_1.png", [[0, 2, 6]])
     (tmp_path / "splits/val").mkdir(parents=True)
     (tmp_path / "splits/val/fold1.txt").write_text("COCO_1.png\n")
-    (tmp_path / "classes.json").write_text(json.dumps([f"c{i}" for i in range(80)]))
     dataset = read_dataset("coco20i", tmp_path, fold=1)
     # Class numbers 1 and 5 are both of fold 1.
-    assert [s.label for s in dataset.samples] == ["c1", "c5"]
+    assert [s.label for s in dataset.samples] == ["bicycle", "bus"]
     assert truths(dataset) == [[[0, 1, 0]], [[0, 0, 1]]]
+    # Without a list every mask counts.
+    assert not read_dataset("coco20i", tmp_path, fold=0).samples
 
 
 def test_refmatte(tmp_path: Path) -> None:
@@ -232,3 +256,19 @@ def test_wrong_paths_are_said(tmp_path: Path) -> None:
     with pytest.raises(TruthError, match="is not a folder"):
         read_dataset("loveda", tmp_path / "gone")
     assert set(LAYOUTS) < set(READERS)
+
+
+@pytest.mark.parametrize("layout", sorted(READERS))
+def test_an_empty_folder_is_named_by_every_reader(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line of the command: what is missing, and where."""
+    package = tmp_path / "package.dlpk"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["evaluate", str(package), str(empty), "--layout", layout]) == 1
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said and str(empty) in said
+    assert "is missing" in said or "holds 0 files" in said
+    assert main(["evaluate", str(package), str(tmp_path / "gone"), "--layout", layout]) == 1
+    assert "is not a folder" in capsys.readouterr().err

@@ -36,6 +36,7 @@ one_thread = random_package.one_thread
         ("{}", ("{}",)),
         (" an old map of {} ", ("an old map of {}",)),
         ("{} {x} {{", ("{} {x} {{",)),
+        ("old {} | {} map", ("old {}", "{} map")),
     ],
 )
 def test_choice(value: str, sentences: tuple[str, ...]) -> None:
@@ -43,7 +44,17 @@ def test_choice(value: str, sentences: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "photos", "a photo of a", "{} and {}", "{0}", "{}" + "x" * 199]
+    "value",
+    [
+        "",
+        "photos",
+        "a photo of a",
+        "{} and {}",
+        "{0}",
+        "{}" + "x" * 199,
+        "a {}|b",
+        "|".join(["{}"] * 101),
+    ],
 )
 def test_wrong_choices(value: str) -> None:
     with pytest.raises(ArgumentError) as caught:
