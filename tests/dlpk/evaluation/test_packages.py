@@ -223,8 +223,8 @@ def test_protocol_from_the_command_into_a_package(
         assert 0 <= definition["mIoU"] < 1
         assert b"<table>" in archive.read("model_metrics.html")
         assert json.loads(archive.read("ModelCharacteristics/accuracy.json"))["unit"] == "scenes"
-    more = ["--method", "scores=softmax", "--threshold", "0.5", "--words", "road=path|street", "--method",
-            "templates={}"]  # fmt: skip
+    more = ["--method", "scores=softmax", "--threshold", "0.5", "--words", "road=path|street"]
+    more += ["--method", "templates={}"]
     assert main([*words, *small, *more]) == 0
     said = capsys.readouterr().out
     assert "scores=softmax, threshold=0.5" in said and "'road': ['path', 'street']" in said
