@@ -70,8 +70,8 @@ class PolygonLayer:
     path : Path
         File to write, see `check_layer`; replaced if it exists.
     system : osr.SpatialReference or None
-    fields : collection of str
-        Names out of `FIELDS`.
+    fields : sequence of str
+        Names out of `FIELDS`, in its order.
 
     Raises
     ------
@@ -108,8 +108,8 @@ class PolygonLayer:
             self._discard()
             raise
 
-    def add(self, wkb: bytes, attributes: dict[str, Any]) -> None:
-        """Add a multipolygon.
+    def add(self, wkb: bytes, values: Sequence[Any]) -> None:
+        """Add a multipolygon, and the values of its fields in their order.
 
         Raises
         ------
@@ -117,8 +117,8 @@ class PolygonLayer:
             For example when the disk is full.
         """
         feature = ogr.Feature(self._layer.GetLayerDefn())
-        for name, value in attributes.items():
-            feature.SetField(name, value)
+        for index, value in enumerate(values):
+            feature.SetField(index, value)
         feature.SetGeometryDirectly(ogr.CreateGeometryFromWkb(wkb))
         try:
             self._layer.CreateFeature(feature)

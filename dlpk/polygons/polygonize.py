@@ -18,13 +18,11 @@ from ..raster.gdal_files import is_referenced
 from .ground import GroundAreas
 from .layer import PolygonLayer, check_layer
 from .shapes import Shape, find_shapes
-from .smoothing import Smoother, outlined
+from .smoothing import POINTS, Smoother, outlined
 from .source import ClassSource
 
 # Takes the pixels that are done and those of the whole raster; an answer of False stops the run.
 Progress = Callable[[int, int], Optional[bool]]
-# Points of outlines that are smoothed in one go.
-POINTS = 200_000
 MOST_ROUNDS = 100
 
 
@@ -137,7 +135,7 @@ def polygonize(
             for batch in _batches(large):
                 outlines = _outlines(batch, smoother, minimum_area, areas, source)
                 for shape, wkb in zip(batch, shapely.to_wkb(outlines)):
-                    layer.add(wkb, _attributes(shape, source, fields))
+                    layer.add(wkb, _values(shape, source, fields))
                     name = source.name(shape.value)
                     count, ground = sums.get(name, (0, 0.0))
                     sums[name] = count + 1, ground + shape.area
@@ -203,7 +201,7 @@ def _outlines(
     return shapely.multipolygons(made, indices=owners)
 
 
-def _attributes(shape: Shape, source: ClassSource, fields: list[str]) -> dict[str, Any]:
+def _values(shape: Shape, source: ClassSource, fields: list[str]) -> list[Any]:
     values = {
         "value": shape.value,
         "class": source.name(shape.value),
@@ -212,4 +210,4 @@ def _attributes(shape: Shape, source: ClassSource, fields: list[str]) -> dict[st
         "area_ha": shape.area / 1e4,
         "mean_prob": shape.probability / shape.pixels,
     }
-    return {name: values[name] for name in fields}
+    return [values[name] for name in fields]

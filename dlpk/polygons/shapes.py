@@ -40,10 +40,26 @@ class Shape:
     probability: float
     parts: list[Any]
     numbers: list[int] = field(default_factory=list)  # of the pieces that are in it
+    holes: list[Any] = field(default_factory=list)  # rings that no seam touches
 
     def joined(self) -> Any:
         """The area as one geometry, its seams dissolved."""
-        return self.parts[0] if len(self.parts) == 1 else shapely.union_all(self.parts)
+        whole = self.parts[0] if len(self.parts) == 1 else shapely.union_all(self.parts)
+        if not self.holes:
+            return whole
+        outer, *inner = shapely.get_rings(whole)
+        return shapely.polygons(outer, inner + self.holes)
+
+    def set_holes_aside(self, left: int, top: int, right: int, bottom: int) -> None:
+        """Keep holes inside a tile out of the joining: most points are in them."""
+        outer, *inner = shapely.get_rings(self.parts[0])
+        if inner:
+            bounds = shapely.bounds(inner)
+            inside = (bounds[:, :2] > (left, top)).all(axis=1)
+            inside &= (bounds[:, 2:] < (right, bottom)).all(axis=1)
+            self.holes = [ring for ring, aside in zip(inner, inside) if aside]
+            left_in = [ring for ring, aside in zip(inner, inside) if not aside]
+            self.parts = [shapely.polygons(outer, left_in or None)]
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,7 @@ class _Open:
         whole.area += part.area
         whole.probability += part.probability
         whole.parts += part.parts
+        whole.holes += part.holes
         whole.numbers += part.numbers
 
     def finished(self, edge: _Edge | None) -> Iterator[Shape]:
@@ -153,7 +170,10 @@ def find_shapes(
             for number in _at_seams(labels, source, column, row):
                 count += 1
                 numbers[number] = count
-                open_pieces.add(shapes[number - 1], count)
+                shape = shapes[number - 1]
+                if connectedness == 4:  # which joins to one polygon that has them all
+                    shape.set_holes_aside(column, row, column + size[0], row + size[1])
+                open_pieces.add(shape, count)
             yield from (s for s, open_ in zip(shapes, numbers[1:].tolist()) if not open_)
             if left is not None:
                 right = _Edge(values[:, 0], numbers[labels[:, 0]])

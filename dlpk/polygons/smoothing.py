@@ -10,6 +10,7 @@ others, however often they are smoothed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ REACH = 0.49
 # Pixels are looked at in squares of this side; so many are kept.
 SIDE, KEPT = 512, 64
 STRAIGHT = 1e-12
+# Points that are looked at together, unless one ring has more.
+POINTS = 200_000
 
 
 class Rings(NamedTuple):
@@ -51,6 +54,18 @@ class Rings(NamedTuple):
         """Only some of the points."""
         counts = np.concatenate([[0], np.cumsum(kept)])
         return Rings(self.points[kept], counts[self.starts])
+
+    def in_parts(self) -> Iterator[Rings]:
+        """A few rings at a time, so that what is computed for each point takes little memory."""
+        first = 0
+        while first < len(self.starts) - 1:
+            end = int(np.searchsorted(self.starts, self.starts[first] + POINTS, "right")) - 1
+            last = max(first + 1, end)
+            start = self.starts[first]
+            yield Rings(
+                self.points[start : self.starts[last]], self.starts[first : last + 1] - start
+            )
+            first = last
 
     def areas(self) -> np.ndarray:
         """Area that each ring surrounds, in pixels."""
@@ -99,6 +114,14 @@ class Smoother:
 
     def smooth(self, rings: Rings) -> Rings:
         """Smooth outlines that run along the edges of pixels."""
+        made = [self._smooth(part) for part in rings.in_parts()]
+        ends = np.cumsum([0, *(len(part.points) for part in made)])
+        starts = [part.starts[:-1] + end for part, end in zip(made, ends)]
+        return Rings(
+            np.concatenate([part.points for part in made]), np.concatenate([*starts, ends[-1:]])
+        )
+
+    def _smooth(self, rings: Rings) -> Rings:
         corners, starts = _every_corner(rings)
         fixed = self._are_fixed(corners)
         if not self._rounds:
