@@ -12,7 +12,7 @@ demo: setup            ## build a package, validate it, classify a real scene, s
 	@$(PY) demo/demo.py out/demo
 
 test: setup            ## all tests
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 MUTANTS ?= 100000
 fuzz: setup            ## damage archives, definitions and weights for hours: none may crash or hang

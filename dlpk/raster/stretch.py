@@ -11,7 +11,6 @@ import numpy as np
 # finds it. Clipping half a percent at both ends is what ArcGIS Pro does for display: one bright
 # roof then does not leave the rest of the scene black.
 CLIPPED = 0.005
-STRETCHES = ("percent-clip", "minmax", "none")
 
 
 @dataclass(frozen=True)

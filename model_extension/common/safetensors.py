@@ -193,11 +193,6 @@ class SafetensorsFile:
             raise WeightsError(f"{self.path}: there is no tensor {quoted(name)}") from None
 
 
-def open_safetensors(path: str | os.PathLike[str]) -> SafetensorsFile:
-    """Open a safetensors file; the same as `SafetensorsFile`."""
-    return SafetensorsFile(path)
-
-
 def _open(path: str) -> BinaryIO:
     """Open a regular file; anything else could block or never end."""
     try:

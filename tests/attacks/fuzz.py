@@ -23,7 +23,7 @@ from dlpk.errors import PackageError
 from dlpk.package.inspect import inspect
 from dlpk.package.open import RULES, check_container, open_package, peek_emd
 from model_extension.common.errors import WeightsError
-from model_extension.common.safetensors import open_safetensors
+from model_extension.common.safetensors import SafetensorsFile
 from schemas import load_schema, validate_emd, validate_golden, validate_manifest
 from tests.attacks import fuzz_pickles
 from tests.attacks.crafted import EMD, FUNCTION, Archive, Crafted, package
@@ -179,7 +179,7 @@ def weights_survive(data: bytes, folder: Path) -> bool:
     path = folder / "model.safetensors"
     path.write_bytes(data)
     try:
-        with open_safetensors(path) as file:
+        with SafetensorsFile(path) as file:
             for name in file.keys():
                 assert file.tensor(name) is not None
     except WeightsError as error:

@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
 def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("city.tif", "town.tif"):
-        make_raster(tmp_path / name, (3, 300, 300), transform=(500000, 1, 0, 4000000, 0, -1))
+        make_raster(tmp_path / name, (3, 100, 100), transform=(500000, 3, 0, 4000000, 0, -3))
     (tmp_path / "results").mkdir()
     names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):

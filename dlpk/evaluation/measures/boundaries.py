@@ -1,4 +1,4 @@
-"""How well outlines agree: boundary F and the normalised surface Dice at k pixels."""
+"""How well outlines agree, at k pixels."""
 
 from __future__ import annotations
 
@@ -61,11 +61,6 @@ def boundary_f(counts: np.ndarray) -> np.ndarray:
     return np.where(
         np.isnan(precision) & np.isnan(recall), np.nan, np.where(total > 0, both / total, 0.0)
     )
-
-
-def surface_dice(counts: np.ndarray) -> np.ndarray:
-    """Normalised surface Dice (NSD) per class, from `boundary_counts`."""
-    return ratio(counts[..., 1] + counts[..., 3], counts[..., 0] + counts[..., 2])
 
 
 def _outline(classes: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -123,13 +123,6 @@ def iou_by_threshold(counts: ThresholdCounts, *, plus: int = 0) -> np.ndarray:
     return ratio(counts.tp, counts.tp + counts.fp + counts.fn + plus)
 
 
-def f_by_threshold(counts: ThresholdCounts, beta: float) -> np.ndarray:
-    """F-beta above each of `EDGES`."""
-    square = beta**2
-    weighted = (1 + square) * counts.tp + square * counts.fn + counts.fp
-    return ratio((1 + square) * counts.tp, weighted)
-
-
 def best_threshold(values: np.ndarray) -> float:
     """Threshold of the largest value, the middle of equally good ones: farthest from wrong."""
     values = np.nan_to_num(values)

@@ -55,11 +55,6 @@ class Plan:
     concepts: tuple[Concept, ...]
     places: dict[tuple[str, ...], int]
 
-    @property
-    def grows(self) -> bool:
-        """Whether anything grows or shrinks, which takes pixels from around the block."""
-        return any(reach(node) for node in (*self.nodes, *self.background))
-
     def margin(self, most: int) -> int:
         """Pixels around a block that have a say in it.
 

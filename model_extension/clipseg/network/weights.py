@@ -21,9 +21,6 @@ from .network import CLIPSeg
 from .packing import pack
 from .tensors import check_tensors
 
-# What `VisionTower.keep_pixels_exact` spares: the tensors that turn pixels into tokens.
-INPUT_TENSORS = ("clip.vision_model.embeddings.", "clip.vision_model.pre_layrnorm.")
-
 
 class TensorFile(Protocol):
     """What the loader needs of a weights file: `common.safetensors.SafetensorsFile` has it."""

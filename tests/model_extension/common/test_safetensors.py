@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model_extension.common.errors import WeightsError
-from model_extension.common.safetensors import SafetensorsFile, open_safetensors
+from model_extension.common.safetensors import SafetensorsFile
 from model_extension.common.safetensors_header import read_header
 from tests.support.safetensors_bytes import NUMPY_TYPES, OTHER_TYPES, entry, packed, written
 
@@ -176,10 +176,10 @@ def test_arrays_outlive_the_file(tmp_path: Path) -> None:
         file.tensor("x")
 
 
-def test_open_safetensors(tmp_path: Path) -> None:
+def test_paths_of_both_kinds(tmp_path: Path) -> None:
     path = written(tmp_path, packed({"x": entry("U8", [1], 0, 1)}, b"a"))
     for form in (path, str(path)):
-        with open_safetensors(form) as file:
+        with SafetensorsFile(form) as file:
             assert file.path == str(path)
             assert file.tensor("x").tolist() == [97]
 

@@ -161,21 +161,6 @@ def test_every_phrase_has_a_place(words: list[str], behind: bool) -> None:
         assert {text.casefold() for text in plan.concepts[place].texts} == folded
 
 
-@pytest.mark.parametrize(
-    ("text", "background", "grows"),
-    [
-        ("a, b", "c", False),
-        ("a:0.3{*2}", "", False),
-        ("a{+1m}", "", True),
-        ("a", "b{-1px}", True),
-        ("a AND NOT (b OR c){+1m}", "", True),
-        ("a{+0m}", "", False),
-    ],
-)
-def test_what_grows_needs_pixels_around_it(text: str, background: str, grows: bool) -> None:
-    assert make_plan(text, "", background).grows is grows
-
-
 # --- image prompts -----------------------------------------------------------------------------
 
 
