@@ -3,13 +3,18 @@ VENV ?= .venv
 export VENV
 PY = $(VENV)/bin/python
 
-.PHONY: demo test fuzz lint types check setup clean
+.PHONY: demo studio test fuzz lint types check setup clean
 
 setup:
 	@scripts/setup.sh
 
 demo: setup            ## build a package, validate it, classify a real scene, score and draw it
 	@$(PY) demo/demo.py out/demo
+
+studio: setup          ## try out prompts on the demo scene, in a browser
+	@mkdir -p out/studio
+	@$(VENV)/bin/dlpk build out/studio/mini-clipseg.dlpk --weights mini
+	@$(VENV)/bin/dlpk serve out/studio/mini-clipseg.dlpk demo/scene.tif --trust
 
 test: setup            ## all tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -18,8 +18,12 @@ PARTS = {
     "tqdm": "tqdm",
     "matplotlib": "matplotlib",
     "huggingface_hub": "huggingface_hub",
+    "starlette": "starlette",
+    "uvicorn": "uvicorn",
 }
 INSTALL = "pip install 'dlpk[run]'"
+# Parts of other extras.
+EXTRAS = {"starlette": "studio", "uvicorn": "studio"}
 GDAL = f"conda install -c conda-forge gdal, or {INSTALL} where GDAL's library is"
 
 
@@ -53,7 +57,8 @@ def missing_part(error: ImportError) -> str | None:
     name = "osgeo" if name.startswith("gdal") else name
     if name not in PARTS:
         return None
-    return f"{PARTS[name]} ({error}): {GDAL if name == 'osgeo' else INSTALL}; see docs/install.md"
+    extra = f"pip install 'dlpk[run,{EXTRAS[name]}]'" if name in EXTRAS else INSTALL
+    return f"{PARTS[name]} ({error}): {GDAL if name == 'osgeo' else extra}; see docs/install.md"
 
 
 def own_version() -> str:

@@ -31,6 +31,7 @@ COMMANDS = (
     "pack",
     "polygonize",
     "replay",
+    "serve",
     "test",
     "validate",
 )

@@ -313,8 +313,9 @@ class Raster:
         columns: int,
         *,
         average: bool = False,
+        window: tuple[int, int, int, int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Read the raster in fewer pixels, from overviews where it has them.
+        """Read the raster, or a window of it, in fewer pixels, from overviews where it has them.
 
         Parameters
         ----------
@@ -324,14 +325,17 @@ class Raster:
             Size in pixels to reduce to.
         average : bool
             Average pixels instead of picking some.
+        window : (int, int, int, int), optional
+            Left, top, width and height of a part that lies inside.
 
         Returns
         -------
         pixels, mask : ndarray
             As `read` gives.
         """
-        window = (self._left, self._top, self.width, self.height)
-        return self._read(self.dataset, bands, window, (rows, columns), average)
+        left, top, width, height = window or (0, 0, self.width, self.height)
+        part = (self._left + left, self._top + top, width, height)
+        return self._read(self.dataset, bands, part, (rows, columns), average)
 
     def read_native(
         self, bands: Sequence[int], window: tuple[int, int, int, int]

@@ -89,6 +89,8 @@ class Segmenter:
             warn,
         )
         self._tiles = EncodedTiles()
+        # Who has changed the prompts will look at the same tiles again.
+        self._changes = 0
         self._embeddings: Tensor | None = None
         self._gate: Gate | None = None
 
@@ -117,6 +119,7 @@ class Segmenter:
         CLIPSegError
             A prompt or an example cannot be used.
         """
+        self._changes += 1
         parts = self.embedder.parts(concepts, templates, recipe)
         self._embeddings = torch.stack([part.mixed(text_weight) for part in parts])
         self._gate = None
@@ -245,9 +248,11 @@ class Segmenter:
         encode: Callable[..., Any],
         least: int,
     ) -> list[Tensor]:
-        """Activations of some tiles, from memory where a block before has seen them."""
+        """Activations of some tiles, from memory where they have been seen before."""
+        again = self._changes > 1
         keys: list[Hashable] = [
-            (view, tiles.content(start)) if tiles.reaches_out(start) else None for start in group
+            (view, tiles.content(start)) if again or tiles.reaches_out(start) else None
+            for start in group
         ]
         known: dict[Hashable, Any] = {key: self._tiles.get(key) for key in keys if key is not None}
         missing = [start for start, key in zip(group, keys) if known.get(key) is None]

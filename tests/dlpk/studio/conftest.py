@@ -1,0 +1,47 @@
+"""One server on the demo scene for all tests of the studio."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+import dlpk
+from dlpk.studio.access import Access
+from dlpk.studio.server import make_app
+from dlpk.studio.studio import Studio
+
+SCENE = Path(__file__).parents[3] / "demo" / "scene.tif"
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mini") / "mini.dlpk"
+    dlpk.build(path, weights="mini")
+    return path
+
+
+@pytest.fixture(scope="session")
+def studio(mini: Path) -> Iterator[Studio]:
+    with Studio(mini, [SCENE], device="cpu", say=lambda level, text: None) as studio:
+        studio.agree()
+        yield studio
+
+
+@pytest.fixture(scope="session")
+def served(studio: Studio) -> Iterator[str]:
+    """Address of a real server."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(make_app(studio, Access()), log_level="warning", lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()
