@@ -98,14 +98,16 @@ _OPENERS: Final = re.compile(
     r"(open|load|load_model|load_weights|load_file|InferenceSession|read_bytes|load_checkpoint"
     r"|load_from_checkpoint|restore|Path)$"
 )
+_FILE: Final = r"(\./)?\w[\w. -]*(/\w[\w. -]*)*\.\w+"
 
 
 def check_model_path(subject: Subject) -> None:
     """Find ModelFile opened as it stands in the definition, relative to ArcGIS's folder."""
+    if any("chdir" in source.text for source in subject.function.sources):
+        return
+    _check_literals(subject)
     file = subject.package.emd.get("ModelFile")
     if not isinstance(file, str) or os.path.isabs(file) or re.match(r"[A-Za-z]:|[\\/]", file):
-        return
-    if any("chdir" in source.text for source in subject.function.sources):
         return
     plain = _plain_holders(subject.function)
     for source, method in subject.function.own():
@@ -121,6 +123,29 @@ def check_model_path(subject: Subject) -> None:
                     "function/model-path",
                     f"{name} gets ModelFile ({file!r}) as it is, which ArcGIS looks for in its"
                     " working directory",
+                    "Join it to the folder of the .emd file:"
+                    " os.path.join(os.path.dirname(kwargs['model']), …).",
+                )
+
+
+def _check_literals(subject: Subject) -> None:
+    """Find files of the package opened by their bare names."""
+    root = subject.package.root
+    for source, method in subject.function.own() if root is not None else ():
+        for call in source.local(method):
+            if not isinstance(call, ast.Call) or not call.args or source.inside(call, ast.Try):
+                continue
+            opener = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            name = constant_text(call.args[0]) or ""
+            if not _OPENERS.match(opener) or opener == "Path" or not re.fullmatch(_FILE, name):
+                continue
+            if (root / name).is_file():
+                subject.at(
+                    source,
+                    call,
+                    "function/model-path",
+                    f"{opener} gets {name!r}, which lies in the package and which ArcGIS looks for"
+                    " in its working directory",
                     "Join it to the folder of the .emd file:"
                     " os.path.join(os.path.dirname(kwargs['model']), …).",
                 )

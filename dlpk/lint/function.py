@@ -126,7 +126,7 @@ def _find(source: Source, path: Path, modules: Modules, findings: Collector) -> 
     only = fitting[0] if len(fitting) == 1 else FunctionClass(path.stem, source, sources=[source])
     names = ", ".join(there[:20]) or "none"
     message = f"there is no class {path.stem!r} in {path.name} (classes there: {names})"
-    remedy = f"Name the file {only.name}.py."
+    remedy = f"Name the file {only.name}.py, and write that as InferenceFunction."
     if path.stem.isidentifier():
         remedy = f"Name the class {path.stem!r}, or the file after the class."
     ends = only.node is not None and path.stem.endswith(only.name)

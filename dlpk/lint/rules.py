@@ -77,7 +77,7 @@ RULES: Final[dict[str, Rule]] = {
         _N, "The key has an effect only if the function reads it.", _EMD
     ),
     "function/model-path": Rule(
-        _E, "ModelFile is relative to the .emd file, not to the working directory.", _EMD
+        _E, "Files of the package lie beside the .emd file, not in the working directory.", _EMD
     ),
     "function/heavy-initialize": Rule(
         _W,

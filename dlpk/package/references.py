@@ -166,7 +166,10 @@ def _missing(package: Package, reference: str) -> PackageError:
         by_key.setdefault(file.lower(), file)
         by_key.setdefault(file.split("/")[-1].lower(), file)
     close = difflib.get_close_matches(wanted, by_key, n=_SUGGESTIONS)
-    near = list(dict.fromkeys(same + [by_key[key] for key in close]))[:_SUGGESTIONS]
+    # A function is no likely name for weights, nor the other way round.
+    code = wanted.endswith(".py")
+    fitting = [by_key[key] for key in close if key.endswith(".py") is code]
+    near = list(dict.fromkeys(same + fitting))[:_SUGGESTIONS]
     if near:
         remedy = f"Near it are {listed(near)}: correct the EMD."
     elif files:

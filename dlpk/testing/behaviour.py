@@ -13,7 +13,7 @@ from typing import Any
 from builder.scratch import scratch_folder
 from schemas.findings import Report
 
-from ..classification.block_call import BlockResult
+from ..classification.block_call import AS_TEXT, BlockResult
 from ..classification.session import Session
 from ..errors import ArgumentsError, DlpkError, RasterError
 from ..harness.answers import Configuration
@@ -315,11 +315,17 @@ class _Checks:
             try:
                 results.append(run.process(block))
             except DlpkError as error:
-                if block in chosen.whole:
+                if AS_TEXT in str(error):
+                    remedy = "Convert every argument: int(scalars['padding']), float(...)."
+                    self.findings.failed("run/arguments-as-text", error, remedy)
+                elif block in chosen.whole:
                     remedy = "Mend what the message names; --debug-block keeps the call for replay."
                     self.findings.failed("run/block-fails", error, remedy)
                 else:
-                    remedy = "Take the size from the block that comes, not from the definition."
+                    remedy = (
+                        "Return 'fixedTileSize': 1, or take the size from the block that comes, "
+                        "not from the definition."
+                    )
                     self.findings.failed("run/edge-block-fails", error, remedy)
                 return None
         return results

@@ -92,6 +92,10 @@ def test_calls_of_own_methods(code: str, wrong: bool, tmp_path: Path) -> None:
         ("np.load(self.definition.get('ModelFile'))", True),
         ("self.path = self.definition['ModelFile']\nnp.load(self.path)", True),
         ("path = self.definition['ModelFile']\nself.path = path\nnp.load(self.path)", True),
+        ("np.load('limits.txt')", True),
+        ("open('./limits.txt')", True),
+        ("open('elsewhere.txt')", False),
+        ("np.load(os.path.join(os.path.dirname(model), 'limits.txt'))", False),
         ("open(os.path.join(os.path.dirname(model), self.definition['ModelFile']))", False),
         (
             "path = self.definition['ModelFile']\nif not os.path.isabs(path):\n"

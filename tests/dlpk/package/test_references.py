@@ -101,7 +101,8 @@ def test_reference_that_fits_two_files(opened: Package) -> None:
 
 
 def test_the_definition_is_never_offered_as_its_own_weights(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path / "Model", {"Model.emd": EMD.encode()})
+    folder = make_folder(tmp_path / "Model", {"Model.emd": EMD.encode(), "Model.py": b""})
     with open_package(folder) as package, pytest.raises(PackageError) as caught:
         resolve(package, "Model.pth")
     assert "Model.emd" not in str(caught.value)
+    assert "The package holds 'Model.py'. Add the file" in str(caught.value)

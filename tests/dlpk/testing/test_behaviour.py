@@ -49,6 +49,7 @@ def test_sound(tmp_path: Path) -> None:
         ("run/start-fails", "INITIALIZE", "'device' in kwargs and self.emd['Weights']"),
         ("run/start-fails", "INFORM", "output['rasterAttributeTable'] = 'no json'"),
         ("run/arguments-as-text", "CONFIGURE", "scalars['padding'] + 1"),
+        ("run/arguments-as-text", "THRESHOLD", "self.threshold = scalars['threshold']"),
         ("run/decimal-comma", "THRESHOLD", "self.threshold = float(scalars['threshold'])"),
         (
             "run/raster-info-changes",
