@@ -40,7 +40,7 @@ from .block_checks import (
 )
 from .golden_test import DOES_NOT_RUN, FAILED, golden_test
 from .rules import RULES, RunFindings
-from .synthetic import synthetic_pixels, write_raster
+from .synthetic import raster_for
 
 __all__ = ["BLOCKS", "RULES", "check_run"]
 
@@ -48,8 +48,7 @@ __all__ = ["BLOCKS", "RULES", "check_run"]
 BLOCKS = 200
 # Of the dialog; a person wonders after this long, and Pro shares its memory with the map.
 MOST_SECONDS, MOST_BYTES = 10.0, 2_000_000_000
-# Sides of the artificial raster in blocks: two whole ones, and a part of one at the edge.
-WHOLE_BLOCKS, LARGEST_SIDE = 2, 3000
+CONVERT = "Convert every argument: int(scalars['padding']), float(...)."
 
 
 def check_run(
@@ -239,8 +238,7 @@ class _Checks:
                 failure = failure or error
                 continue
             if failure is not None:
-                remedy = "Convert every argument: int(scalars['padding']), float(...)."
-                self.findings.failed("run/arguments-as-text", failure, remedy)
+                self.findings.failed("run/arguments-as-text", failure, CONVERT)
             return configuration
         assert failure is not None
         self.findings.failed("run/start-fails", failure, "Mend what the message names.")
@@ -316,16 +314,12 @@ class _Checks:
                 results.append(run.process(block))
             except DlpkError as error:
                 if AS_TEXT in str(error):
-                    remedy = "Convert every argument: int(scalars['padding']), float(...)."
-                    self.findings.failed("run/arguments-as-text", error, remedy)
+                    self.findings.failed("run/arguments-as-text", error, CONVERT)
                 elif block in chosen.whole:
                     remedy = "Mend what the message names; --debug-block keeps the call for replay."
                     self.findings.failed("run/block-fails", error, remedy)
                 else:
-                    remedy = (
-                        "Return 'fixedTileSize': 1, or take the size from the block that comes, "
-                        "not from the definition."
-                    )
+                    remedy = "Return 'fixedTileSize': 1, or work with the size that comes."
                     self.findings.failed("run/edge-block-fails", error, remedy)
                 return None
         return results
@@ -349,31 +343,8 @@ class _Checks:
         size: tuple[int, int] | None = None,
         nodata: float | None = None,
     ) -> Path:
-        if size is None:
-            size = (_side(configuration.ty), _side(configuration.tx))
-        bands, names = _bands_wanted(configuration, self.package.emd)
-        pixels = synthetic_pixels(bands, *size)
-        return write_raster(self.folder / name, pixels, nodata=nodata, names=names)
-
-
-def _side(block: int) -> int:
-    return min(WHOLE_BLOCKS * block + max(1, block // 3), LARGEST_SIDE)
-
-
-def _bands_wanted(configuration: Configuration, emd: Mapping[str, Any]) -> tuple[int, list[str]]:
-    """How many bands a raster needs for a function, and what they have to be called."""
-    wanted: Sequence[Any] = configuration.bands or ()
-    if not wanted and isinstance(emd.get("ExtractBands"), list):
-        wanted = emd["ExtractBands"]
-    numbers = [band for band in wanted if isinstance(band, int) and 0 <= band < 1000]
-    names = [band for band in wanted if isinstance(band, str)]
-    count = max([*(number + 1 for number in numbers), len(wanted)], default=0) or 3
-    # Names go to bands that no number asks for.
-    free = [band for band in range(count + len(names)) if band not in numbers]
-    named = [""] * (max([count, *(free[: len(names)] and [free[len(names) - 1] + 1])]))
-    for band, name in zip(free, names):
-        named[band] = name
-    return len(named), named
+        path = self.folder / name
+        return raster_for(configuration, self.package.emd, path, size=size, nodata=nodata)
 
 
 def _files(root: Path | None) -> set[tuple[str, int, int]]:
