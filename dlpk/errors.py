@@ -8,6 +8,7 @@ __all__ = [
     "ArgumentsError",
     "BuiltInFunctionError",
     "CancelledError",
+    "ClusterError",
     "ContractError",
     "DlpkError",
     "FinetuningError",
@@ -54,6 +55,10 @@ class RasterError(DlpkError):
 
 class CancelledError(DlpkError):
     """The callback that is told of progress has asked to stop."""
+
+
+class ClusterError(DlpkError):
+    """The cluster cannot be reached, or its workers cannot do the work."""
 
 
 class IsolationError(DlpkError):

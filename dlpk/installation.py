@@ -20,10 +20,12 @@ PARTS = {
     "huggingface_hub": "huggingface_hub",
     "starlette": "starlette",
     "uvicorn": "uvicorn",
+    "distributed": "Dask distributed",
+    "dask": "Dask distributed",
 }
 INSTALL = "pip install 'dlpk[run]'"
 # Parts of other extras.
-EXTRAS = {"starlette": "studio", "uvicorn": "studio"}
+EXTRAS = {"starlette": "studio", "uvicorn": "studio", "distributed": "cluster", "dask": "cluster"}
 GDAL = f"conda install -c conda-forge gdal, or {INSTALL} where GDAL's library is"
 
 

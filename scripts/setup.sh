@@ -80,6 +80,6 @@ if [ "$BOUND" != "$GDAL" ]; then
 fi
 
 say "this project and its tests' needs"
-"${PIP[@]}" install --no-build-isolation -e ".[run,studio,test]"
+"${PIP[@]}" install --no-build-isolation -e ".[run,studio,cluster,test]"
 fingerprint >"$STAMP"
 say "done"

@@ -88,6 +88,24 @@ def read_block(session: Session, block: Block) -> BlockInput:
     return block_input(session, block, pixels, mask)
 
 
+def read_or_empty(session: Session, block: Block) -> BlockInput | BlockResult:
+    """Read a block; where there is no data, nobody is asked, and the result is there at once."""
+    read = read_block(session, block)
+    return read if read.valid.any() else empty_result(session, block)
+
+
+def empty_result(session: Session, block: Block) -> BlockResult:
+    """The result of a block without data, of the part that lies in the raster."""
+    shape = (session.info.bands, block.used_height, block.used_width)
+    return BlockResult(np.zeros(shape, session.info.pixel_type), np.zeros(shape, np.uint8))
+
+
+def trimmed(block: Block, result: BlockResult) -> BlockResult:
+    """The part of a result that lies in the raster."""
+    inside = (slice(None), slice(block.used_height), slice(block.used_width))
+    return BlockResult(result.pixels[inside], result.mask[inside])
+
+
 def call_function(
     session: Session, block: Block, read: BlockInput, debug_block: Path | None = None
 ) -> BlockResult:

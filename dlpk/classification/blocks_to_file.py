@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..output.geotiff import OutputRaster
 from ..raster.files import named_files
 from ..raster.grid import Block
 from ..raster.identity import file_identity, raster_identities
-from .block_call import BlockInput, BlockResult
+from .block_call import BlockInput, BlockResult, empty_result, read_or_empty, trimmed
 from .journal import Journal, discard_journal, journal_path
 from .pipeline import run_stages
 from .progress import Progress
@@ -49,6 +50,7 @@ def write_result(
     journal: Journal | None = None,
     cog: bool = False,
     check: Callable[[], None] = lambda: None,
+    left_out: Mapping[int, str] = MappingProxyType({}),
 ) -> Classified:
     """Process all blocks and write the result.
 
@@ -66,6 +68,9 @@ def write_result(
         Write a Cloud Optimized GeoTIFF.
     check : callable
         Called before the file gets its name; raises if it must not.
+    left_out : mapping
+        Numbers of blocks that stay without data, as they fail, with the reason. The result says
+        so, and its journal is kept.
 
     Raises
     ------
@@ -92,14 +97,14 @@ def write_result(
             saved = None if journal is None else journal.read(task.number)
             if saved is not None and _fits(session, task.block, saved):
                 return BlockResult(*saved)
-            pixels = session.read(task.block)
-            # Where there is no data, nobody is asked.
-            return pixels if pixels.valid.any() else _nothing(session, task.block)
+            if task.number in left_out:
+                return empty_result(session, task.block)
+            return read_or_empty(session, task.block)
 
         def compute(task: Task, pixels: BlockInput | BlockResult) -> tuple[BlockResult, bool]:
             if isinstance(pixels, BlockResult):
                 return pixels, False
-            return _trimmed(task.block, session.call(task.block, pixels, debug_block)), True
+            return trimmed(task.block, session.call(task.block, pixels, debug_block)), True
 
         def write(task: Task, computed: tuple[BlockResult, bool]) -> None:
             result, new = computed
@@ -124,10 +129,13 @@ def write_result(
         tasks = (Task(*pair) for pair in enumerate(session.grid.blocks()))
         run_stages(tasks, read, compute, write, finished)
         check()
-        output.finish({**tags, "DLPK_PACKAGE_SHA256": session.loaded.package.sha256 or ""})
-    if journal is not None:
+        tags["DLPK_PACKAGE_SHA256"] = session.loaded.package.sha256 or ""
+        if left_out:
+            tags["DLPK_INCOMPLETE"] = f"{len(left_out)} of {len(session.grid)} blocks failed"
+        output.finish(tags)
+    if journal is not None and not left_out:
         journal.remove()
-    else:
+    elif journal is None:
         discard_journal(target)
     return Classified(
         path=target,
@@ -137,6 +145,7 @@ def write_result(
         legend=tuple(legend),
         counts=dict(output.counts),
         arguments=dict(session.scalars),
+        failed=tuple(left_out.values()),
     )
 
 
@@ -198,17 +207,6 @@ def _installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _nothing(session: Session, block: Block) -> BlockResult:
-    shape = (session.info.bands, block.used_height, block.used_width)
-    return BlockResult(np.zeros(shape, session.info.pixel_type), np.zeros(shape, np.uint8))
-
-
-def _trimmed(block: Block, result: BlockResult) -> BlockResult:
-    """The part of a result that lies in the raster."""
-    inside = (slice(None), slice(block.used_height), slice(block.used_width))
-    return BlockResult(result.pixels[inside], result.mask[inside])
 
 
 def _short_hash(text: str) -> str:

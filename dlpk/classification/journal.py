@@ -1,18 +1,17 @@
 """Finished blocks kept beside the output, so that a killed run can go on.
 
-A folder with a file per finished block, which gets its name when it is complete, and one that says
-what the run is. Each block names its run and carries a checksum: what does not hold is computed
-again. The GeoTIFF is written from them in the order of an uninterrupted run, so that both come out
-byte by byte the same.
+A folder with a file per finished block, or with parts that other processes write, which get their
+names when they are complete, and one that says what the run is. Each block names its run and
+carries a checksum: what does not hold is computed again. The GeoTIFF is written from them in the
+order of an uninterrupted run, so that both come out byte by byte the same.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
-import zlib
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from builder.scratch import lock_folder, remove_folder
+from builder.scratch import PREFIX, lock_folder, remove_folder
 
 from ..errors import JournalError
+from .parts import DAMAGED, PART, UNFINISHED, PartReader, finished_ranges, packed, unpacked
 
-RUN_FILE, UNFINISHED = "run.json", ".unfinished"
+RUN_FILE = "run.json"
 BLOCK = ".block"
-LEVEL = 1
 
 
 class Journal:
@@ -49,7 +48,8 @@ class Journal:
         self.path = path
         self._identity = json.loads(json.dumps(dict(identity)))
         text = json.dumps(self._identity, sort_keys=True)
-        self._mark = hashlib.sha256(text.encode()).hexdigest().encode()
+        self.mark = hashlib.sha256(text.encode()).hexdigest().encode()
+        self._parts: PartReader | None = None
         if os.path.lexists(path) and not _is_journal(path):
             raise JournalError(f"{path} is not a journal of dlpk: remove or rename it")
         try:
@@ -93,7 +93,13 @@ class Journal:
 
     def __len__(self) -> int:
         """Number of finished blocks."""
-        return sum(name.endswith(BLOCK) for name in os.listdir(self.path))
+        parts = sum(last + 1 - first for first, last in finished_ranges(self.path))
+        return parts + len(self.blocks())
+
+    def blocks(self) -> list[int]:
+        """Numbers of the blocks that have files of their own, in order."""
+        names = (name[: -len(BLOCK)] for name in os.listdir(self.path) if name.endswith(BLOCK))
+        return sorted(int(name) for name in names if name.isdigit())
 
     def add(self, number: int, *arrays: np.ndarray) -> None:
         """Keep a finished block.
@@ -110,36 +116,33 @@ class Journal:
         JournalError
             For example when the disk is full.
         """
-        heads = json.dumps([[array.dtype.str, array.shape] for array in arrays])
-        head = b"%s %d %s\n" % (self._mark, number, heads.encode())
-        content = b"".join([head, *(array.tobytes() for array in arrays)])
-        self._write(f"{number}{BLOCK}", gzip.compress(content, LEVEL))
+        self._write(f"{number}{BLOCK}", packed(self.mark, number, arrays))
 
     def read(self, number: int) -> tuple[np.ndarray, ...] | None:
         """The arrays of a finished block, as they were kept; None if it is not finished."""
         try:
-            content = gzip.decompress((self.path / f"{number}{BLOCK}").read_bytes())
-            head, content = content.split(b"\n", 1)
-            mark, place, heads = head.split(b" ", 2)
-            if (mark, place) != (self._mark, b"%d" % number):
-                return None
-            arrays, start = [], 0
-            for kind, shape in json.loads(heads):
-                array = np.frombuffer(content, kind, int(np.prod(shape)), start).reshape(shape)
-                arrays.append(array)
-                start += array.nbytes
-            return tuple(arrays)
-        except (OSError, EOFError, zlib.error, ValueError, TypeError):  # cut or damaged
-            return None
+            return unpacked(self.mark, number, (self.path / f"{number}{BLOCK}").read_bytes())
+        except DAMAGED:
+            if self._parts is None:
+                self._parts = PartReader(self.path, self.mark)
+            return self._parts.read(number)
 
     def close(self) -> None:
         """Let go of the folder; the blocks stay."""
+        if self._parts is not None:
+            self._parts.close()
         with suppress(OSError):
             os.close(self._lock)
 
     def remove(self) -> None:
         """Remove the folder: the run is complete."""
-        remove_folder(self.path)
+        if self._parts is not None:
+            self._parts.close()
+        # Under another name first: whoever still writes into it finds it gone.
+        gone = self.path.with_name(f".{PREFIX}{uuid.uuid4().hex[:8]}")
+        with suppress(OSError):
+            os.replace(self.path, gone)
+        remove_folder(gone)
 
 
 def journal_path(target: Path) -> Path:
@@ -161,7 +164,7 @@ def _is_journal(path: Path) -> bool:
         names = os.listdir(path)
     except OSError:
         return False
-    ours = all(name in (RUN_FILE, UNFINISHED) or name.endswith(BLOCK) for name in names)
+    ours = all(name == RUN_FILE or name.endswith((BLOCK, PART, UNFINISHED)) for name in names)
     return ours and not path.is_symlink()
 
 

@@ -10,25 +10,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from osgeo import gdal
 
 from builder.target import check_folder, check_targets
 
-from ..errors import ArgumentsError, DlpkError, FunctionError, RefusedError
+from ..errors import ArgumentsError, DlpkError, RefusedError
 from ..harness.arguments import shown_parameters
-from ..harness.devices import device_number
-from ..harness.environment import Environment, Say, print_message
-from ..harness.phases import LoadedFunction, check_tool
 from ..harness.replay import CALL_FILES
 from ..harness.settings import Settings
 from ..output.geotiff import check_geotiff, check_png, result_files
-from ..package.open import Package, open_package
 from ..polygons.layer import check_layer, layer_files
 from ..polygons.polygonize import check_choices, polygonize
 from ..raster.dataset import Raster
 from ..raster.extent import Extent
 from ..raster.files import check_unchanged, file_states, files_of, named_files
-from ..raster.gdal_config import block_cache, cache_bytes, threads
+from ..raster.gdal_config import threads
 from ..raster.memory import array_raster
 from ..raster.mosaic import item_jobs, mosaic, mosaic_label, rasters_in
 from ..raster.stretch import Stretch
@@ -40,63 +35,25 @@ from .examples import (
     remove_if_failed,
     write_examples,
 )
-from .preload import import_ahead
+from .journal import discard_journal
+from .loaded_model import LoadedModel
 from .progress import Progress, progress_bar
 from .provenance import band_names, result_legend
 from .result import Classified, Prediction
-from .session import Session
 
 Area = tuple[float, float, float, float]
 
 
-class Model:
+class Model(LoadedModel):
     """A package whose function is loaded; use it as ``with``, or `close` it.
 
-    Not for several threads at once.
-
-    Parameters
-    ----------
-    package : path, str or Package
-        A .dlpk, a folder, an .emd, a model definition as JSON text, or what `dlpk.package.open`
-        opened.
-    device : str
-        ``auto``, ``cpu`` or ``cuda:N``.
-    say : callable, optional
-        Takes level and text of what the function says; by default it goes to standard error.
-
-    Raises
-    ------
-    DlpkError
-        The package cannot be opened, its function not be loaded, or it is for another tool.
+    Parameters and errors are those of `dlpk.classification.loaded_model.LoadedModel`. Not for
+    several threads at once.
     """
-
-    def __init__(
-        self, package: str | Path | Package, *, device: str = "auto", say: Say | None = None
-    ) -> None:
-        number = device_number(device)
-        import_ahead(package)
-        with ExitStack() as stack:
-            opened = package
-            if not isinstance(opened, Package):
-                opened = stack.enter_context(open_package(opened))
-            check_tool(opened)
-            self.package: Package = opened
-            self._environment = Environment(opened, say or print_message, device=number)
-            with self._environment:
-                self._loaded = LoadedFunction(opened, number)
-            self._stack = stack.pop_all()
-
-    def close(self) -> None:
-        """Remove what was unpacked."""
-        self._stack.close()
 
     def __enter__(self) -> Model:
         """Use as ``with``."""
         return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close it."""
-        self.close()
 
     @property
     def parameters(self) -> list[Mapping[str, Any]]:
@@ -126,6 +83,8 @@ class Model:
         smoothing: int = 0,
         progress: Progress | None = None,
         quiet: bool = True,
+        client: Any = None,
+        range_seconds: float | None = None,
     ) -> Classified:
         """Classify a raster into a GeoTIFF.
 
@@ -172,6 +131,11 @@ class Model:
             exception, stops the run and leaves nothing behind.
         quiet : bool
             No progress bar.
+        client : distributed.Client, optional
+            Have the workers of a Dask cluster process the blocks; see docs/scaling.md. A block
+            that fails on all of them leaves a gap, see `Classified.failed`.
+        range_seconds : float, optional
+            What a worker is given at a time takes about this long, by default a minute.
 
         Raises
         ------
@@ -222,15 +186,29 @@ class Model:
             if outlines is not None and not result_legend(session):
                 raise ArgumentsError(f"the result has no classes to make {outlines.name} of")
             journal = None
-            if resume:
-                journal = stack.enter_context(
-                    closing(
-                        open_journal(
-                            target, session, names, cog=cog, unchecked=resume == "unchecked"
-                        )
-                    )
-                )
+            if client is not None and not resume:
+                discard_journal(target)
+            if resume or client is not None:
+                unchecked = not resume or resume == "unchecked"
+                opened = open_journal(target, session, names, cog=cog, unchecked=unchecked)
+                journal = stack.enter_context(closing(opened))
             try:
+                left_out: Mapping[int, str] = {}
+                if client is not None and journal is not None:
+                    from .cluster.job import Job
+                    from .cluster.spread import spread
+
+                    job = Job.of(self, session, journal, names, area, cell_size, given)
+                    left_out = spread(
+                        client,
+                        job,
+                        session.grid,
+                        journal,
+                        seconds=range_seconds,
+                        say=self.say,
+                        progress=progress,
+                    )
+                    progress = None  # what is left is writing
                 result = write_result(
                     session,
                     target,
@@ -239,9 +217,12 @@ class Model:
                     journal=journal,
                     cog=cog,
                     check=partial(check_unchanged, states),
+                    left_out=left_out,
                 )
-            except DlpkError as error:
-                if journal:
+            except BaseException as error:
+                if journal and not resume:
+                    journal.remove()
+                elif journal and isinstance(error, DlpkError):
                     error.add_lines(
                         f"{len(journal)} finished blocks are kept: the same command goes on from "
                         "there"
@@ -340,38 +321,6 @@ class Model:
         if len(values) == 1:
             return Prediction(values[0], valid[0], legend, names)
         return Prediction(values, valid, legend, names)
-
-    @contextmanager
-    def session(
-        self,
-        raster: Raster,
-        arguments: Mapping[str, Any],
-        settings: Settings | None = None,
-        stretch: Stretch | None = None,
-    ) -> Iterator[Session]:
-        """Configure the function for a raster, to process single blocks of it.
-
-        Parameters
-        ----------
-        arguments : mapping
-            Of the function, by name.
-        stretch : Stretch, optional
-            Of another session of the same raster, so that it is not found again.
-
-        Yields
-        ------
-        Session
-            To be used inside, until the next call of this model.
-        """
-        with block_cache(), self._environment:
-            session = Session.start(self._loaded, raster, arguments, settings, stretch)
-            asked, both = session.configuration, 2 * session.configuration.padding
-            gdal.SetCacheMax(cache_bytes(raster, asked.tx + both, asked.ty + both))
-            try:
-                yield session
-            except FunctionError:
-                self._loaded.used = None
-                raise
 
 
 def _arguments(prompt: str | None, arguments: Mapping[str, Any] | None) -> dict[str, Any]:

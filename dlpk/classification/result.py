@@ -11,6 +11,9 @@ import numpy as np
 
 from ..output.legend import LegendEntry
 
+# Failures that a text names.
+MOST_LISTED = 10
+
 
 @dataclass(frozen=True)
 class Classified:
@@ -26,6 +29,8 @@ class Classified:
         Pixels per class value.
     arguments : mapping
         What the function was given.
+    failed : tuple of str
+        Why blocks failed that have no data for that reason; only runs on a cluster go on then.
     """
 
     path: Path
@@ -35,6 +40,7 @@ class Classified:
     legend: tuple[LegendEntry, ...]
     counts: Mapping[int, int]
     arguments: Mapping[str, Any]
+    failed: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """The result in a few lines for people."""
@@ -45,6 +51,12 @@ class Classified:
             lines.append(
                 f"  {entry.value:>3}  {entry.name}: {count:,} pixels ({count / total:.2%})"
             )
+        if self.failed:
+            lines.append(
+                f"  incomplete: {len(self.failed)} blocks failed and have no data; the same "
+                "command with --resume tries them again"
+            )
+            lines += [f"    {reason}" for reason in self.failed[:MOST_LISTED]]
         return "\n".join(lines)
 
 

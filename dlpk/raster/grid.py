@@ -51,10 +51,16 @@ class BlockGrid(NamedTuple):
         """Number of blocks."""
         return -(-self.width // self.tx) * -(-self.height // self.ty)
 
-    def blocks(self) -> Iterator[Block]:
-        """Go through the blocks row by row; ArcGIS does not document its order."""
+    def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
+        """Go through the blocks row by row; ArcGIS does not document its order.
+
+        Parameters
+        ----------
+        first, last : int
+            Numbers in that order; all of them by default.
+        """
         across = -(-self.width // self.tx)
-        for number in range(len(self)):
+        for number in range(first, len(self) if last is None else last + 1):
             yield self.block(number % across, number // across)
 
     def block(self, across: int, down: int) -> Block:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import options
+from ..exit_codes import Exit
+from ..logs import log_lines
 
 MISSING = "Name the raster to classify and the GeoTIFF to write."
 
@@ -70,6 +73,15 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
     flag_value="unchecked",
     help="The same, also where nothing tells whether the raster is still the same.",
 )
+@click.option("--workers", type=int, metavar="N", help="Start N worker processes on this machine.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster, such as tcp://host:8786.")
+@click.option(
+    "--range-seconds",
+    type=float,
+    metavar="S",
+    help="What a worker is given at a time takes about this long (default: 60).",
+)
+@click.option("-v", "--verbose", is_flag=True, help="A line for everything that a worker finishes.")
 @click.option("--cog", is_flag=True, help="Write a Cloud Optimized GeoTIFF.")
 @click.option("--png", metavar="OUT.png", help="Also draw scene, classes and legend.")
 @click.option("--polygons", metavar="OUT.gpkg", help="Also write the classes as polygons.")
@@ -77,7 +89,7 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
 @options.smoothing
 @options.quiet
 @options.isolate
-def classify(package: str, paths: tuple[str, ...], phase: str, **choices: Any) -> None:
+def classify(package: str, paths: tuple[str, ...], phase: str, **choices: Any) -> int:
     """Run a package over rasters.
 
     Its raster function is called as by the tool Classify Pixels Using Deep Learning.
@@ -91,10 +103,10 @@ def classify(package: str, paths: tuple[str, ...], phase: str, **choices: Any) -
         from ...harness.phases import open_dialog
 
         print(open_dialog(package).to_text())
-    elif len(paths) < 2:
+        return Exit.DONE
+    if len(paths) < 2:
         raise click.UsageError(MISSING)
-    else:
-        _classify(package, paths[:-1], paths[-1], **choices)
+    return _classify(package, paths[:-1], paths[-1], **choices)
 
 
 def _classify(
@@ -107,8 +119,11 @@ def _classify(
     mode: str | None,
     settings: tuple[str, ...],
     quiet: bool,
+    workers: int | None,
+    scheduler: str | None,
+    verbose: bool,
     **choices: Any,
-) -> None:
+) -> int:
     from ...classification.preload import import_ahead
 
     import_ahead(package)  # before the others: GDAL takes its time as well
@@ -124,7 +139,15 @@ def _classify(
     folder = len(paths) == 1 and Path(paths[0]).is_dir()
     rasters = rasters_in(Path(paths[0])) if folder else list(paths)
     say = print_warnings if quiet else print_message
-    with Model(package, device=device, say=say) as model:
+    code = Exit.DONE
+    with ExitStack() as stack:
+        if workers is not None or scheduler is not None:
+            from ...classification.cluster.connect import connected
+
+            choices["client"] = stack.enter_context(connected(workers, scheduler))
+        if verbose:
+            stack.enter_context(log_lines())
+        model = stack.enter_context(Model(package, device=device, say=say))
         if (mode or ("items" if folder else "mosaic")) == "items":
             results = model.classify_each(rasters, out, quiet=quiet, **choices)
         else:
@@ -132,3 +155,5 @@ def _classify(
         for result in results:
             if not quiet:
                 print(result.to_text(), flush=True)
+            code = Exit.INCOMPLETE if result.failed else code
+    return code

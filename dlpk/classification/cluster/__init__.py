@@ -1,0 +1,1 @@
+"""One run on many workers, through Dask distributed."""

@@ -1,0 +1,93 @@
+"""A connection to a cluster: one's own, or one of processes on this machine."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...errors import ArgumentsError, ClusterError
+from ...raster.gdal_config import processors
+
+# Variables that tell numerical libraries how many threads they may use.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Answering takes no longer, in seconds.
+PATIENCE = 30
+
+
+@contextmanager
+def connected(workers: int | None = None, scheduler: str | None = None) -> Iterator[Any]:
+    """Connect to a scheduler, or start worker processes here for the time of a ``with`` block.
+
+    Workers that are started share the processors out among themselves. What secures the
+    connection (TLS) is taken from Dask's configuration.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many to start.
+    scheduler : str, optional
+        Address, such as ``tcp://host:8786`` or ``tls://host:8786``.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ImportError
+        Dask is not installed.
+    DlpkError
+        Nobody answers at the address.
+    """
+    import dask
+    import distributed
+
+    Client: Any = distributed.Client
+    LocalCluster: Any = distributed.LocalCluster
+    if (workers is None) == (scheduler is None):
+        raise ArgumentsError("either a number of workers or the address of a scheduler is needed")
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            reason = str(error) or type(error).__name__
+            raise ClusterError(f"no scheduler answers at {scheduler}: {reason}") from error
+        with client:
+            yield client
+        return
+    assert workers is not None
+    if workers < 1:
+        raise ArgumentsError(f"the number of workers is {workers}; it must be at least 1")
+    share = str(max(1, processors() // workers))
+    environment = {
+        **dask.config.get("distributed.nanny.pre-spawn-environ"),
+        **dict.fromkeys(THREADS, share),
+    }
+    with (
+        _main_stays_here(),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _main_stays_here() -> Iterator[None]:
+    """Keep new processes from running the script that started this one."""
+    main = vars(sys.modules["__main__"])
+    kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)

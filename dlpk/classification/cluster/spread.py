@@ -1,0 +1,253 @@
+"""The client's part: a bounded number of ranges on their way, until all blocks are in parts."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...errors import CancelledError, ClusterError, OutputError
+from ...harness.environment import Say
+from ...raster.grid import Block, BlockGrid
+from ..journal import Journal
+from ..parts import finished_ranges
+from ..progress import Progress
+from .job import Job, Report
+from .ranges import RANGE_SECONDS, Ranges, gaps
+from .worker import run_range
+
+LOG = logging.getLogger("dlpk.cluster")
+# Ranges on their way per worker: one that is processed and one that waits.
+IN_FLIGHT = 2
+# How often a block is tried, each time on whatever worker is free.
+ATTEMPTS = 3
+# A range that is the last one is given to another worker too when it takes this many times as long
+# as others, and at least so many seconds.
+LATE, LATE_SECONDS = 4, 10.0
+# How often the connection is looked at, and how long a cluster may be without workers, in seconds.
+LOOK, WORKERLESS = 1.0, 300.0
+
+
+@dataclass
+class _Sent:
+    first: int
+    last: int
+    at: float = field(default_factory=time.monotonic)
+    copied: bool = False
+
+
+class _Spread:
+    """One job on a cluster."""
+
+    def __init__(
+        self, client: Any, job: Job, grid: BlockGrid, journal: Journal, seconds: float, say: Say
+    ) -> None:
+        self._client, self._job, self._grid, self._say = client, job, grid, say
+        self.done = [*finished_ranges(journal.path), *((n, n) for n in journal.blocks())]
+        self._seconds = seconds
+        self._ranges = Ranges(gaps(len(grid), self.done), seconds)
+        self._again: deque[tuple[int, int]] = deque()
+        self._sent: dict[Any, _Sent] = {}
+        self._ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._tries: Counter[int] = Counter()
+        self._unfit: dict[str, str] = {}
+        self._said: set[str] = set()
+        self.failed: dict[int, str] = {}
+        self.pixels = sum(
+            block.used_width * block.used_height
+            for first, last in self.done
+            for block in grid.blocks(first, last)
+        )
+
+    def run(self, told: Callable[[int, int], None]) -> None:
+        """Have all blocks processed; `told` hears of finished pixels and the number of workers."""
+        alone_since = time.monotonic()
+        try:
+            while True:
+                workers = self._workers()
+                if workers:
+                    alone_since = time.monotonic()
+                elif time.monotonic() - alone_since > WORKERLESS:
+                    raise ClusterError(f"{self._where()} has no workers: start some")
+                while len(self._sent) < IN_FLIGHT * max(1, len(workers)) and self._send(workers):
+                    pass
+                if not self._sent:
+                    return
+                try:
+                    future = self._ready.get(timeout=LOOK)
+                except queue.Empty:
+                    self._check_connection()
+                    self._copy_late_ones(workers)
+                    continue
+                if future in self._sent:
+                    self._take(future)
+                    told(self.pixels, len(workers))
+        finally:
+            self._forget(list(self._sent))
+
+    def _where(self) -> str:
+        scheduler = getattr(self._client, "scheduler", None)
+        return f"the scheduler at {getattr(scheduler, 'address', 'unknown address')}"
+
+    def _workers(self) -> list[str]:
+        known = self._client.scheduler_info().get("workers", {})
+        return [address for address in known if address not in self._unfit]
+
+    def _send(self, workers: list[str]) -> bool:
+        piece = self._again.popleft() if self._again else self._ranges.take(max(1, len(workers)))
+        if piece is None:
+            return False
+        self._submit(*piece, only=workers if self._unfit else None)
+        return True
+
+    def _submit(
+        self, first: int, last: int, only: list[str] | None = None, copied: bool = False
+    ) -> None:
+        key = f"dlpk-{first}-{last}-{uuid.uuid4().hex[:8]}"
+        future = self._client.submit(
+            run_range, self._job, first, last, key=key, pure=False, workers=only or None
+        )
+        self._sent[future] = _Sent(first, last, copied=copied)
+        future.add_done_callback(self._ready.put)
+
+    def _forget(self, futures: list[Any]) -> None:
+        for future in futures:
+            del self._sent[future]
+        if futures and self._client.status == "running":
+            self._client.cancel(futures, force=True)
+
+    def _take(self, future: Any) -> None:
+        """Take note of a range that has come to an end, in whatever way."""
+        sent, status = self._sent.pop(future), future.status
+        if status == "finished":
+            self._take_report(sent, future.result())
+        elif status == "error":
+            self._take_error(sent, future.exception())
+        else:
+            self._sent[future] = sent
+            raise self._lost()
+
+    def _take_report(self, sent: _Sent, report: Report) -> None:
+        for level, text in report.said:
+            if text not in self._said:
+                self._said.add(text)
+                self._say(level, text)
+        if report.broken:
+            raise OutputError(f"{report.worker} cannot write: {report.refused}")
+        if report.refused:
+            self._unfit[report.worker] = report.refused
+            self._say("warning", f"{report.worker} takes no part: {report.refused}")
+            if not self._workers():
+                raise ClusterError(f"no worker can take part: {report.refused}")
+            self._again.append((sent.first, sent.last))
+            return
+        same = (sent.first, sent.last)
+        self._forget([f for f, s in self._sent.items() if (s.first, s.last) == same])
+        self._ranges.learn(sent.last + 1 - sent.first, report.computed, report.seconds)
+        self.pixels += report.pixels
+        LOG.info(
+            "blocks %d-%d: %.1f s, %.2f Mpx, %s",
+            *(sent.first, sent.last, report.seconds, report.pixels / 1e6, report.worker),
+        )
+        for number, text in report.failed.items():
+            self._failed(number, text)
+
+    def _take_error(self, sent: _Sent, error: BaseException) -> None:
+        from distributed import KilledWorker
+
+        if not isinstance(error, KilledWorker):
+            raise ClusterError(
+                f"workers cannot run the blocks ({type(error).__name__}: {error}): they need dlpk "
+                "and Dask in the versions that are here"
+            ) from error
+        if sent.first < sent.last:  # one of them may be the reason
+            middle = (sent.first + sent.last) // 2
+            self._again += [(sent.first, middle), (middle + 1, sent.last)]
+        else:
+            self._failed(sent.first, "the worker's process ended, each time it was tried")
+
+    def _failed(self, number: int, text: str) -> None:
+        self._tries[number] += 1
+        if self._tries[number] < ATTEMPTS:
+            self._again.append((number, number))
+            return
+        block = next(self._grid.blocks(number, number))
+        self.failed[number] = f"{_window(block)}: {text}"
+        LOG.warning("block %d failed: %s", number, self.failed[number])
+
+    def _lost(self) -> ClusterError:
+        return ClusterError(f"the connection to {self._where()} is lost")
+
+    def _check_connection(self) -> None:
+        if self._client.status not in ("running", "newly-created"):
+            raise self._lost()
+
+    def _copy_late_ones(self, workers: list[str]) -> None:
+        """Give ranges that are late to others too: the first to finish counts."""
+        if len(self._sent) >= IN_FLIGHT * len(workers):
+            return
+        for future, sent in list(self._sent.items()):
+            usual = self._ranges.seconds_per_block * (sent.last + 1 - sent.first) or self._seconds
+            if sent.copied or time.monotonic() - sent.at < max(LATE_SECONDS, LATE * usual):
+                continue
+            holders = self._client.processing()
+            others = [name for name in workers if future.key not in holders.get(name, ())]
+            if others:
+                LOG.info("blocks %d-%d are late, another worker gets them", sent.first, sent.last)
+                sent.copied = True
+                self._submit(sent.first, sent.last, only=others, copied=True)
+
+
+def spread(
+    client: Any,
+    job: Job,
+    grid: BlockGrid,
+    journal: Journal,
+    *,
+    seconds: float | None = None,
+    say: Say,
+    progress: Progress | None = None,
+) -> dict[int, str]:
+    """Have the blocks of a run processed by the workers of a cluster, into its journal.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected; it stays open.
+    seconds : float, optional
+        That a range of blocks is to take.
+    say : callable
+        Takes level and text of what the function says on workers, each once.
+    progress : callable, optional
+        Told how many pixels of how many are done; may answer False to stop.
+
+    Returns
+    -------
+    dict
+        Numbers of blocks that failed, with window and reason.
+
+    Raises
+    ------
+    DlpkError
+        The connection is lost, no worker can do the work, the disk is full, or the run is stopped.
+    """
+    run = _Spread(client, job, grid, journal, seconds or RANGE_SECONDS, say)
+    total = grid.width * grid.height
+
+    def told(pixels: int, workers: int) -> None:
+        if progress is not None and progress(min(pixels, total), total) is False:
+            raise CancelledError("stopped; the result is not written")
+
+    run.run(told)
+    return run.failed
+
+
+def _window(block: Block) -> str:
+    return (
+        f"column {block.column}, row {block.row}, {block.used_width} by {block.used_height} pixels"
+    )
