@@ -116,6 +116,49 @@ def open_truth(
     return ClassRaster(target, own, about)
 
 
+def check_overlap(path: str | Path, grid: Grid, name: str) -> None:
+    """Refuse polygons none of which lies on a raster.
+
+    Parameters
+    ----------
+    path : path
+        The labels; those of a raster are not looked at.
+    grid : Grid
+    name : str
+        What the raster is called.
+
+    Raises
+    ------
+    TruthError
+        Says where both are.
+    """
+    source = open_labels(path)
+    if source.RasterCount:
+        return
+    t = grid.transform
+    corners = [
+        (t[0] + x * t[1] + y * t[2], t[3] + x * t[4] + y * t[5])
+        for x in (0, grid.width)
+        for y in (0, grid.height)
+    ]
+    left, right = min(x for x, _ in corners), max(x for x, _ in corners)
+    bottom, top = min(y for _, y in corners), max(y for _, y in corners)
+    system = osr.SpatialReference(grid.projection) if grid.projection else None
+    if system is not None:
+        system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    boxes = [geometry.GetEnvelope() for _, geometry in placed(source.GetLayer(0), system)]
+    if any(a <= right and b >= left and c <= top and d >= bottom for a, b, c, d in boxes):
+        return
+    if not boxes:
+        raise TruthError(f"the labels {path} are empty")
+    ends = [f"{part(box[i] for box in boxes):.8g}" for i, part in enumerate((min, max, min, max))]
+    hint = "" if system is not None else ", whose coordinate system is not known"
+    raise TruthError(
+        f"no polygon of {path} lies on {name}: they lie at {ends[0]} to {ends[1]}, {ends[2]} to "
+        f"{ends[3]}, and the raster{hint}, at {left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}"
+    )
+
+
 def _listed(values: Mapping[int, int], classes: Sequence[str]) -> str:
     return ", ".join(f"{value} {classes[number - 1]}" for value, number in values.items() if number)
 

@@ -18,6 +18,7 @@ from ..errors import FinetuningError
 from ..harness.devices import device_number
 from ..package.open import open_package
 from ..package.package import Package
+from ..raster.files import files_of
 from .choice import choose
 from .data import read_data
 from .job import Job
@@ -91,7 +92,8 @@ def finetune(
     DlpkError
         Package, labels or arguments cannot be used; says why, before training begins.
     """
-    target = check_target(Path(out))
+    read = [part for source in data for part in source.split("=") if part]
+    target = check_target(Path(out), [package, *files_of(read)])
     if loss not in PRESETS:
         raise FinetuningError(f"the loss is {loss!r}; it must be one of {', '.join(PRESETS)}")
     begun = time.monotonic()
@@ -99,6 +101,8 @@ def finetune(
         parent = stack.enter_context(open_package(package))
         definition = _definition(parent)
         labelled = read_data(data, definition.extract_bands, stack, classes=classes, field=field)
+        for warning in labelled.warnings:
+            say(warning)
         tile = definition.tile_size
         divided = split(labelled.scenes, labelled.classes, tile, seed)
         chosen, why = choose_method(method, len(divided.training), device)

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import DlpkError, FinetuningError
 from ..evaluation.grids import Grid
-from ..evaluation.labels import label_names, open_truth
+from ..evaluation.labels import check_overlap, label_names, open_truth
+from ..evaluation.readers import arcgis
 from ..raster.dataset import Raster
 from ..raster.sampling import find_stretch
 from . import folders
@@ -77,19 +78,23 @@ def read_data(
     _complain(wrong)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpk-labels-")))
     scenes: list[Scene] = []
+    warnings = []
     for source, table in tables.items():
         try:
             if "=" in source:
                 scenes.append(_pair(source, names, bands, field, folder / str(len(scenes))))
             else:
                 numbers = {value: folders.label_of(name, names) for value, name in table.items()}
-                scenes += folders.read_folder(Path(source), numbers, bands)
+                read = folders.read_folder(Path(source), numbers, bands)
+                warnings.append(arcgis.told(Path(source), len(read)))
+                scenes += read
         except DlpkError as error:
             wrong.append(str(error))
     _complain(wrong)
     for name in names:
         words.setdefault(name, (name,))
-    return LabelledData(tuple(scenes), names, words, _fingerprint(sources))
+    odd = tuple(filter(None, warnings))
+    return LabelledData(tuple(scenes), names, words, _fingerprint(sources), odd)
 
 
 def _complain(wrong: list[str]) -> None:
@@ -154,7 +159,9 @@ def _pair(
     raster = Raster(name)
     folders.check_bands(raster, bands)
     folder.mkdir()
-    truth = open_truth(labels, Grid.of(raster.dataset), classes, folder, field=field)
+    grid = Grid.of(raster.dataset)
+    check_overlap(labels, grid, name)
+    truth = open_truth(labels, grid, classes, folder, field=field)
     stretch = find_stretch(raster, bands, (0.0, 255.0), "percent-clip")
     table = np.arange(-1, 255, dtype=np.int16).astype(np.uint8)  # class 1 is number 0
     table[0], table[UNKNOWN] = NOTHING, UNKNOWN

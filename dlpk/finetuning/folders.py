@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DlpkError, FinetuningError
+from ..evaluation.grids import Grid
+from ..evaluation.readers import arcgis
 from ..raster.dataset import Raster
-from ..raster.sampling import find_stretch
+from ..raster.stretch import Stretch, find_range
 from .scenes import NOTHING, UNKNOWN, Scene, Window
 
 IMAGE_FOLDERS = ("images", "image", "imgs")
@@ -21,6 +23,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".img")
 BACKGROUND = ("background", "other", "nothing", "none", "nodata")
 IGNORED = ("ignore", "unlabelled", "unlabeled", "unknown", "void")
 MOST_SHOWN = 5
+# About how many pixels the stretch of a folder is found from.
+SAMPLED = 2_000_000
 
 
 def is_dataset(folder: Path) -> bool:
@@ -43,11 +47,10 @@ def class_table(folder: Path) -> dict[int, str]:
         if not path.is_file():
             continue
         try:
-            text = path.read_text(encoding="utf-8-sig")
             if path.suffix == ".emd":
-                found = json.loads(text).get("Classes", [])
-                return {int(entry["Value"]): str(entry["Name"]).strip() for entry in found}
-            pairs = (re.split(r"[\s,:;=]+", line.strip(), maxsplit=1) for line in text.splitlines())
+                return arcgis.read_definition(path)
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            pairs = (re.split(r"[\s,:;=]+", line.strip(), maxsplit=1) for line in lines)
             return {int(pair[0]): pair[1].strip() for pair in pairs if len(pair) == 2}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FinetuningError(
@@ -65,7 +68,7 @@ def values_of(folder: Path) -> list[int]:
 
 
 def pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Images with their masks, in the order of their names.
+    """Images with their masks, in the order of their names: by map.txt, or of the same name.
 
     Raises
     ------
@@ -74,13 +77,14 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
     """
     images, masks = _part(folder, IMAGE_FOLDERS), _part(folder, MASK_FOLDERS)
     assert images is not None and masks is not None
+    mapped = arcgis.mapping(folder)
     known = {path.stem: path for path in _files(masks)}
     found = list(_files(images))
-    lost = [path.name for path in found if path.stem not in known]
+    lost = [path.name for path in found if path not in mapped and path.stem not in known]
     if lost or not found:
         what = f"{len(lost)} images without a mask of their name: {_some(lost)}"
         raise FinetuningError(f"{images} holds {what if lost else 'no images'}")
-    return [(path, known[path.stem]) for path in found]
+    return [(path, mapped.get(path) or known[path.stem]) for path in found]
 
 
 def read_folder(folder: Path, numbers: dict[int, int], bands: Sequence[int]) -> list[Scene]:
@@ -101,47 +105,101 @@ def read_folder(folder: Path, numbers: dict[int, int], bands: Sequence[int]) -> 
     Raises
     ------
     FinetuningError
-        Lists every image that cannot be read or whose mask has another size.
+        Lists every image that cannot be read or whose mask has another size or place.
     """
     table = np.full(256, UNKNOWN, np.uint8)
     for value, number in numbers.items():
         if 0 <= value < 256:
             table[value] = number
-    scenes, wrong = [], []
-    for image, mask in pairs(folder):
+    found = pairs(folder)
+    samples = _Samples(bands)
+    opened, wrong = [], []
+    for image, mask in found:
         try:
-            scenes.append(_scene(image, mask, table, bands))
+            opened.append(_open(image, mask, bands, samples, len(found)))
         except DlpkError as error:
             wrong.append(f"{image.name}: {error}")
     if wrong:
         raise FinetuningError(
             f"{len(wrong)} of the images in {folder} cannot be used: " + "; ".join(_shown(wrong))
         )
-    return scenes
+    stretch = samples.stretch()
+    return [_scene(pair, table, bands, stretch) for pair in opened]
 
 
-def _scene(image: Path, mask: Path, table: np.ndarray, bands: Sequence[int]) -> Scene:
+@dataclass(frozen=True)
+class _Pair:
+    """An image and its mask; not opened, since folders hold more than may be open at once."""
+
+    image: Path
+    mask: Path
+    width: int
+    height: int
+    place: tuple[str, float, float]
+    is_stretched: bool
+
+
+def _open(image: Path, mask: Path, bands: Sequence[int], samples: _Samples, count: int) -> _Pair:
     pixels, labels = Raster(image), Raster(mask)
     if (pixels.width, pixels.height) != (labels.width, labels.height):
         raise FinetuningError(
             f"it has {pixels.width} by {pixels.height} pixels and its mask {labels.width} by "
             f"{labels.height}"
         )
+    if not Grid.of(labels.dataset).is_like(Grid.of(pixels.dataset)):
+        raise FinetuningError(
+            f"it begins at {_corner(pixels)} and its mask at {_corner(labels)}: they are not of "
+            "the same place"
+        )
     check_bands(pixels, bands)
-    stretch = find_stretch(pixels, bands, (0.0, 255.0), "percent-clip")
-    _first_band(labels), pixels.read(bands, 0, 0, pixels.width, pixels.height)  # both can be read
-    place = (image.as_posix(), 0.0, 0.0)
-    if pixels.is_referenced:
-        place = place_of(pixels)
+    _first_band(labels)  # can be read
+    samples.add(pixels, count)
+    place = place_of(pixels) if pixels.is_referenced else (image.as_posix(), 0.0, 0.0)
+    is_stretched = pixels.dtype != np.uint8
+    return _Pair(image, mask, pixels.width, pixels.height, place, is_stretched)
 
+
+def _corner(raster: Raster) -> str:
+    code = f"EPSG:{raster.epsg}" if raster.epsg else "an unknown coordinate system"
+    return f"{raster.transform[0]:.10g}, {raster.transform[3]:.10g} in {code}"
+
+
+class _Samples:
+    """Pixels of all images of a folder that are not of 8 bit, for one stretch.
+
+    Stretched one by one, a tile of water alone would be as bright as one of roofs.
+    """
+
+    def __init__(self, bands: Sequence[int]) -> None:
+        self.bands = bands
+        self.parts: list[list[np.ndarray]] = [[] for _ in bands]
+
+    def add(self, raster: Raster, images: int) -> None:
+        """Read an image, which shows that it can be read, and keep some of its pixels."""
+        pixels, valid = raster.read(self.bands, 0, 0, raster.width, raster.height)
+        if raster.dtype != np.uint8:
+            step = max(1, round((raster.width * raster.height * images / SAMPLED) ** 0.5))
+            for part, values, known in zip(self.parts, pixels, valid > 0):
+                part.append(values[::step, ::step][known[::step, ::step]])
+
+    def stretch(self) -> Stretch | None:
+        """The stretch; None if all are of 8 bit."""
+        if not self.parts[0]:
+            return None
+        ranges = [find_range(np.concatenate(part), "percent-clip") for part in self.parts]
+        low, high = (np.array(values, np.float64) for values in zip(*ranges))
+        return Stretch(low, high, (0.0, 255.0))
+
+
+def _scene(pair: _Pair, table: np.ndarray, bands: Sequence[int], stretch: Stretch | None) -> Scene:
     def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
-        source, valid = Raster(image).read(bands, *window)
-        values = Raster(mask).read([0], *window)[0][0]
+        source, valid = Raster(pair.image).read(bands, *window)
+        values = Raster(pair.mask).read([0], *window)[0][0]
         found = table[np.clip(values, 0, 255).astype(np.uint8)]
         found[~valid.all(axis=0).astype(bool)] = UNKNOWN
-        return (source if stretch is None else stretch.apply(source)), found
+        return (stretch.apply(source) if stretch and pair.is_stretched else source), found
 
-    return Scene(image.name, pixels.width, pixels.height, place, read)
+    return Scene(pair.image.name, pair.width, pair.height, pair.place, read)
 
 
 def check_bands(raster: Raster, bands: Sequence[int]) -> None:

@@ -69,41 +69,32 @@ class Split:
                 sum(int(self.counts[block][number]) for block in blocks)
                 for blocks in (self.training, self.validation)
             )
-            lines.append(f"{name[:24]:24} {training:12,} {validation:12,}")
+            odd = "  not validated: label some elsewhere" if not validation else ""
+            odd = odd if training else "  not learnt: label some elsewhere"
+            lines.append(f"{name[:24]:24} {training:12,} {validation:12,}{odd}")
         return "\n".join(lines)
 
 
 def split(scenes: Sequence[Scene], classes: Sequence[str], tile: int, seed: int) -> Split:
     """Divide labelled ground into blocks and choose those that validate.
 
-    Blocks are as large as a tile, or smaller where there are few. Of many random choices that is
+    Blocks are as large as a tile, or smaller where there are few, or where one holds all of a
+    class. Of many random choices that is
     taken in which every class has nearly the same share in validation.
 
     Raises
     ------
     FinetuningError
-        There are too few labels to divide.
+        There are too few labels to divide; says all that is wrong.
     """
     side = tile
     counts = _count(scenes, len(classes), side)
-    while len(counts) < FEW_BLOCKS and side > tile // 4 and side >= 16:
+    while _are_few(counts) and side > tile // 4 and side >= 16:
         side //= 2
         counts = _count(scenes, len(classes), side)
     blocks = sorted(counts)
-    table = np.array([counts[block] for block in blocks]).reshape(len(blocks), -1)
-    present = table[:, : len(classes)].sum(axis=0) > 0
-    if not present.any():
-        raise FinetuningError("the images hold no labelled pixel of any class")
-    if len(blocks) < 2:
-        raise FinetuningError(
-            f"all labels lie in one block of {side} pixels: training and validation need two"
-        )
-    missing = [name for name, there in zip(classes, present) if not there]
-    if missing:
-        raise FinetuningError(
-            f"no pixel is labelled {', '.join(missing)}: label some, or leave the class out with "
-            "--classes"
-        )
+    table = np.array([counts[block] for block in blocks], np.int64).reshape(-1, len(classes) + 1)
+    _check(table, classes, side)
     chosen = _choose(table, seed)
     return Split(
         side,
@@ -112,6 +103,47 @@ def split(scenes: Sequence[Scene], classes: Sequence[str], tile: int, seed: int)
         tuple(block for block, held in zip(blocks, chosen) if held),
         counts,
     )
+
+
+def _are_few(counts: dict[Block, np.ndarray]) -> bool:
+    alone = (np.array(list(counts.values())).reshape(len(counts), -1)[:, :-1] > 0).sum(axis=0) == 1
+    return len(counts) < FEW_BLOCKS or bool(alone.any())
+
+
+def _check(table: np.ndarray, classes: Sequence[str], side: int) -> None:
+    """Refuse labels that nothing can be learnt from, or nothing be validated with."""
+    there = table[:, : len(classes)].sum(axis=0) > 0
+    if not there.any():
+        raise FinetuningError("the images hold no labelled pixel of any class")
+    wrong = []
+    if len(table) < 2:
+        wrong.append(
+            f"all labels lie in one block of {side} pixels: training and validation need two"
+        )
+    missing = [name for name, some in zip(classes, there) if not some]
+    if missing:
+        wrong.append(
+            f"no pixel is labelled {', '.join(missing)}: label some, or leave the class out with "
+            "--classes"
+        )
+    if there.sum() == 1 and not table[:, -1].any():
+        name = classes[int(there.argmax())]
+        wrong.append(
+            f"every labelled pixel is {name}: label some of what is not (as background, or with "
+            "polygons called other), or there is nothing to tell it from"
+        )
+    alone = [
+        name
+        for name, blocks in zip(classes, (table[:, : len(classes)] > 0).sum(axis=0))
+        if blocks == 1 and len(table) > 1
+    ]
+    if len(alone) == there.sum() and len(table) > 1:
+        wrong.append(
+            f"{', '.join(alone)}: all of it lies in one block of {side} pixels; label some "
+            "elsewhere, as what is learnt is judged on other blocks"
+        )
+    if wrong:
+        raise FinetuningError("the labels cannot be used:\n  " + "\n  ".join(wrong))
 
 
 def _choose(table: np.ndarray, seed: int) -> np.ndarray:
@@ -123,8 +155,10 @@ def _choose(table: np.ndarray, seed: int) -> np.ndarray:
         choice = np.zeros(len(table), bool)
         choice[random.permutation(len(table))[:held]] = True
         share = (table[choice].sum(axis=0) / totals)[table.sum(axis=0) > 0]
-        # A class that is on one side only is worst.
-        cost = float(np.abs(share - SHARE).sum() + 10 * ((share == 0) | (share == 1)).sum())
+        # A class that is on one side only is worst, and more so where it cannot be learnt.
+        cost = float(
+            np.abs(share - SHARE).sum() + 10 * (share == 0).sum() + 20 * (share == 1).sum()
+        )
         if cost < least:
             best, least = choice, cost
     return best

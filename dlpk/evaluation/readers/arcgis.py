@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -11,24 +12,63 @@ from ..dataset import Dataset, need, read_classes
 from ..grids import NOTHING
 from .folders import IMAGES, paired
 
+DEFINITION, MAPPING, STATISTICS = "esri_model_definition.emd", "map.txt", "stats.txt"
+
 
 def read(root: Path) -> Dataset:
     """Read ``images``, ``labels`` and the classes of ``esri_model_definition.emd``.
 
     A folder with several labels per image, one per class, is another metadata format: it is
-    refused.
+    refused. ``map.txt``, where it is there, says which label belongs to which image.
     """
-    path = need(root / "esri_model_definition.emd", "the model definition with the classes")
-    emd = json.loads(path.read_text(encoding="utf-8-sig"))
-    classes = emd.get("Classes")
-    if not classes:
+    path = need(root / DEFINITION, "the model definition with the classes")
+    named = read_definition(path)
+    if not named:
         raise TruthError(f"{path} has no Classes: export the data as Classified Tiles")
-    named = {int(c["Value"]): str(c["Name"]) for c in classes}
     names = tuple(name for name in named.values() if name.casefold() not in NOTHING)
     values = {v: names.index(name) + 1 for v, name in named.items() if name in names}
     labels = need(root / "labels", "the folder of labels")
     if not any(file.is_file() for file in labels.iterdir()):
         raise TruthError(f"{labels} holds folders, one per class: export as Classified Tiles")
     read_labels = partial(read_classes, values=values)
-    samples = paired(root / "images", labels, IMAGES, IMAGES, read_labels)
-    return Dataset("arcgis", "classes", names, tuple(samples))
+    samples = paired(root / "images", labels, IMAGES, IMAGES, read_labels, mapping(root))
+    about = told(root, len(samples))
+    return Dataset("arcgis", "classes", names, tuple(samples), about=about)
+
+
+def read_definition(path: Path) -> dict[int, str]:
+    """Pixel value to class name, as an ``.emd`` lists them."""
+    classes = json.loads(path.read_text(encoding="utf-8-sig")).get("Classes") or []
+    return {int(entry["Value"]): str(entry["Name"]).strip() for entry in classes}
+
+
+def mapping(root: Path) -> dict[Path, Path]:
+    """Image to label, as ``map.txt`` pairs them, as far as both are there; empty without one.
+
+    ArcGIS writes a line per pair, in Windows' spelling of paths. Lines that are no pair of an image
+    and a label say nothing.
+    """
+    path = root / MAPPING
+    if not path.is_file():
+        return {}
+    found = {}
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        # File names may hold blanks, so it is the folder of the second that tells where it begins.
+        pair = re.split(r"[\s,;]+(?=labels?/)", line.strip().replace("\\", "/"), maxsplit=1)
+        if len(pair) == 2 and "\0" not in line and ".." not in line:
+            image, label = root / pair[0], root / pair[1]
+            if image.is_file() and label.is_file():
+                found[image] = label
+    return found
+
+
+def told(root: Path, count: int) -> str:
+    """What ``stats.txt`` says of another number of images than there are; empty if nothing."""
+    path = root / STATISTICS
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    said = re.search(r"^\s*images\s*=\s*(\d+)", text, re.MULTILINE)
+    if said is None or int(said[1]) == count:
+        return ""
+    return f"{path} tells of {int(said[1])} images, and {count} are there: is the copy complete?"

@@ -60,8 +60,9 @@ def paired(
     image_ends: Sequence[str],
     mask_ends: Sequence[str],
     read: Callable[[Path], Any],
+    mapped: Mapping[Path, Path] | None = None,
 ) -> list[Sample]:
-    """Samples of the images that have a mask of the same name but for the ending.
+    """Samples of the images: with the mask that is mapped, or of the same name but for the ending.
 
     Raises
     ------
@@ -72,7 +73,8 @@ def paired(
     for image in files_in(images, image_ends, "the folder of images"):
         end = next(e for e in image_ends if image.name.lower().endswith(e.lower()))
         stem = image.name[: -len(end)]
-        mask = next((m for e in mask_ends if (m := masks / f"{stem}{e}").is_file()), None)
+        named = (m for e in mask_ends if (m := masks / f"{stem}{e}").is_file())
+        mask = (mapped or {}).get(image) or next(named, None)
         if mask is None:
             raise TruthError(
                 f"the image {image} has no mask: {masks} holds no {stem}{mask_ends[0]}"

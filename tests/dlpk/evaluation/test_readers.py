@@ -116,6 +116,11 @@ def test_arcgis_classified_tiles(tmp_path: Path) -> None:
     dataset = read_dataset("arcgis", tmp_path)
     assert dataset.classes == ("roof", "pool")
     assert truths(dataset) == [[[0, 1, 2]]]
+    (tmp_path / "labels/000000000.tif").rename(tmp_path / "labels/a b.tif")
+    (tmp_path / "map.txt").write_text("images\\000000000.tif\tlabels\\a b.tif\n")
+    (tmp_path / "stats.txt").write_text("images = 7 *3*1*3\n")
+    mapped = read_dataset("arcgis", tmp_path)
+    assert truths(mapped) == [[[0, 1, 2]]] and "tells of 7 images, and 1" in mapped.about
     shutil.rmtree(tmp_path / "labels")
     (tmp_path / "labels/3").mkdir(parents=True)
     with pytest.raises(TruthError, match="export as Classified Tiles"):

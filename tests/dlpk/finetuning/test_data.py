@@ -49,7 +49,10 @@ def chips(folder: Path, count: int = 6, side: int = 64) -> Path:
         write(folder / "labels" / name, part * 10, 1000.0 + start)
     classes = [{"Value": 10, "Name": "water"}, {"Value": 20, "Name": "roof"}]
     (folder / "esri_model_definition.emd").write_text(json.dumps({"Classes": classes}))
-    (folder / "map.txt").write_text("images/000000000.tif labels/000000000.tif\n")
+    (folder / "map.txt").write_text(
+        "".join(f"images\\{n:09}.tif  labels\\{n:09}.tif\n" for n in range(count))
+    )
+    (folder / "stats.txt").write_text(f"images = {count} *3*{side}*{side}\nfeatures = 9\n")
     return folder
 
 
@@ -62,6 +65,43 @@ def test_tiles_that_arcgis_exported(tmp_path: Path) -> None:
     found = data(chips(tmp_path / "a"))
     assert found.classes == ("water", "roof")
     assert set(np.unique(found.scenes[0].whole())) == {0, 1, NOTHING}
+
+
+def test_what_arcgis_says_beside_them(tmp_path: Path) -> None:
+    """map.txt pairs, stats.txt counts; without them, or with nonsense in them, names pair."""
+    folder = chips(tmp_path / "a")
+    plain = [scene.whole() for scene in data(folder).scenes]
+    assert not data(folder).warnings
+    (folder / "labels/000000001.tif").rename(folder / "labels/another name.tif")
+    with pytest.raises(FinetuningError, match=r"1 images without a mask .* 000000001.tif"):
+        data(folder)
+    text = (folder / "map.txt").read_text()
+    (folder / "map.txt").write_text(text.replace("labels\\000000001", "labels\\another name"))
+    for ours, theirs in zip(data(folder).scenes, plain):
+        assert (ours.whole() == theirs).all()
+    (folder / "labels/another name.tif").rename(folder / "labels/000000001.tif")
+    (folder / "map.txt").write_bytes(b"\xff\xfe nothing at all\n\0")
+    (folder / "stats.txt").write_text("images = 9 *3*64*64\n")
+    found = data(folder)
+    assert len(found.scenes) == 6
+    assert found.warnings[0].endswith("tells of 9 images, and 6 are there: is the copy complete?")
+    for name in ("map.txt", "stats.txt"):
+        (folder / name).unlink()
+    assert not data(folder).warnings
+
+
+def test_tiles_of_16_bit_share_one_stretch(tmp_path: Path) -> None:
+    """A dark tile stays dark beside a bright one, as in the raster that it was cut from."""
+    folder = chips(tmp_path / "a", 2)
+    for number, level in enumerate((300, 3000)):
+        values = level + np.arange(64 * 64).reshape(64, 64) % 97
+        path = folder / "images" / f"{number:09}.tif"
+        target = gdal.GetDriverByName("GTiff").Create(str(path), 64, 64, 3, gdal.GDT_UInt16)
+        target.SetGeoTransform((1000.0 + 32 * number, 1.0, 0.0, 5000.0, 0.0, -1.0))
+        target.WriteArray(np.stack([values] * 3).astype(np.uint16))
+        del target
+    dark, bright = (scene.read((0, 0, 64, 64))[0] for scene in data(folder).scenes)
+    assert dark.dtype == np.uint8 and dark.max() < 20 < 230 < bright.min()
 
 
 def test_no_pixel_trains_within_the_gap_around_validation(tmp_path: Path) -> None:
@@ -143,6 +183,21 @@ def another_size(folder: Path) -> str:
     return str(folder / "a")
 
 
+def another_place(folder: Path) -> str:
+    write(folder / "a" / "labels" / "000000003.tif", np.ones((64, 64), np.uint8), 1096.0, 3857)
+    return str(folder / "a")
+
+
+def outside(folder: Path) -> str:
+    raster = write(folder / "r.tif", np.full((3, 64, 96), 9, np.uint8), 1000.0)
+    return f"{raster}={polygons(folder / 'l.gpkg', ['roof', 'water'], 32619)}"
+
+
+def nowhere(folder: Path) -> str:
+    raster = write(folder / "r.tif", np.full((3, 64, 96), 9, np.uint8))
+    return f"{raster}={polygons(folder / 'l.gpkg', ['roof', 'water'])}"
+
+
 def unreadable(folder: Path) -> str:
     (folder / "a" / "images" / "000000003.tif").write_bytes(b"II*\0damaged")
     return str(folder / "a")
@@ -163,6 +218,9 @@ def bad_table(folder: Path) -> str:
     [
         (no_masks, "1 images without a mask of their name: 000000003.tif"),
         (another_size, "000000003.tif: it has 64 by 64 pixels and its mask 9 by 9"),
+        (another_place, "000000003.tif: it begins at 1096, 5000 in EPSG:32618 and its mask at"),
+        (outside, "they lie at 669181.67 to 669231.53, "),
+        (nowhere, "the raster, whose coordinate system is not known, at 0 to 96, 0 to 64"),
         (unreadable, "000000003.tif: "),
         (unnamed, "does not say what its pixel values 0, 10, 20 mean"),
         (bad_table, "should list the classes"),
@@ -183,12 +241,38 @@ def test_classes_that_are_not_there_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(0, "no labelled pixel of any class"), (10, "no pixel is labelled roof")]
+    ("value", "classes", "messages"),
+    [
+        (0, "water, roof", ["no labelled pixel of any class"]),
+        (10, "water, roof", ["no pixel is labelled roof", "every labelled pixel is water"]),
+        (10, "water", ["every labelled pixel is water"]),
+    ],
 )
-def test_too_few_labels_are_named(value: int, message: str, tmp_path: Path) -> None:
+def test_too_few_labels_are_named(
+    value: int, classes: str, messages: list[str], tmp_path: Path
+) -> None:
     folder = chips(tmp_path / "a")
-    for path in (folder / "labels").iterdir():
-        write(path, np.full((64, 64), value, np.uint8), 1000.0)
-    found = data(folder)
-    with pytest.raises(FinetuningError, match=message):
+    for number, path in enumerate(sorted((folder / "labels").iterdir())):
+        write(path, np.full((64, 64), value, np.uint8), 1000.0 + 32 * number)
+    found = data(folder, classes=classes)
+    with pytest.raises(FinetuningError) as refused:
         split(found.scenes, found.classes, 32, 0)
+    for message in messages:
+        assert message in str(refused.value)
+
+
+def test_a_class_in_one_block_alone(tmp_path: Path) -> None:
+    """Smaller blocks divide what one polygon labels; a speck of a class is said to be one."""
+    raster = write(tmp_path / "r.tif", np.full((3, 320, 320), 9, np.uint8))
+    labels = np.full((320, 320), 3, np.uint8)
+    labels[:30, :30], labels[100:290, 40:290] = 1, 2
+    source = f"{raster}={write(tmp_path / 'l.tif', labels)}"
+    found = data(source, classes="shed, field")
+    divided = split(found.scenes, found.classes, 64, 0)
+    assert divided.side == 16 and "not" not in divided.to_text(found.classes).split("shed")[1]
+    labels[:30, :30] = 3
+    labels[:9, :9] = 1
+    write(tmp_path / "l.tif", labels)
+    found = data(source, classes="shed, field")
+    text = split(found.scenes, found.classes, 64, 0).to_text(found.classes)
+    assert "not validated: label some elsewhere" in text
