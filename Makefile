@@ -16,6 +16,8 @@ studio: setup          ## try out prompts on the demo scene, in a browser
 	@$(VENV)/bin/dlpk build out/studio/mini-clipseg.dlpk --weights mini
 	@$(VENV)/bin/dlpk serve out/studio/mini-clipseg.dlpk demo/scene.tif --trust
 
+test check: export BROWSER = yes
+
 test: setup            ## all tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

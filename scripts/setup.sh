@@ -4,6 +4,7 @@
 #
 #   VENV=folder    where the virtual environment goes (default: .venv)
 #   PYTHON=python  which Python to make it with (default: python3)
+#   BROWSER=yes    Chromium too, which tests of the page of `dlpk serve` need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
@@ -40,6 +41,7 @@ command -v "$PYTHON" >/dev/null || fail "no $PYTHON: install Python 3.10 or late
 command -v gdal-config >/dev/null || apt_install libgdal-dev
 command -v bwrap >/dev/null || apt_install bubblewrap  # for dlpk classify --isolate
 command -v g++ >/dev/null || apt_install g++
+[ "${BROWSER:-}" != yes ] || command -v chromium >/dev/null || apt_install chromium
 GDAL=$(gdal-config --version)
 
 fingerprint() {

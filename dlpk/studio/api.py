@@ -27,6 +27,7 @@ from .context import context
 from .png import png_bytes
 from .prompt_set import PromptMistake, Row, text_prompt_of
 from .pyramid import Tile
+from .runs import UnknownRunError
 from .studio import NotAgreedError, Studio
 from .worker import BusyError
 
@@ -71,7 +72,10 @@ async def agree(request: Request) -> Response:
 
 
 async def plan(request: Request) -> Response:
-    """Read the rows of the page: the text prompt they come to, and how classes are decided."""
+    """Read the rows of the page: the text prompt they come to, and how classes are decided.
+
+    A mistake in a row is an answer, not an error: ``{"mistake": {"error", "row", "column"}}``.
+    """
     studio, number = _studio(request), _number(request, "raster")
     body = await _json(request)
     rows, arguments, like = _rows(body), _arguments(body), _texts(body, "like")
@@ -89,7 +93,10 @@ async def plan(request: Request) -> Response:
             entry["row"] = origins.get(fold(entry["name"]))
         return {**found, "arguments": given, "like": like}
 
-    return JSONResponse(await run_in_threadpool(read))
+    try:
+        return JSONResponse(await run_in_threadpool(read))
+    except PromptMistake as error:
+        return JSONResponse({"mistake": _mistake(error)})
 
 
 async def scene(request: Request) -> Response:
@@ -116,6 +123,33 @@ async def map_context(request: Request) -> Response:
     studio, number = _studio(request), _number(request, "raster")
     found = await run_in_threadpool(lambda: context(studio.pyramid(number).raster))
     return JSONResponse(found, headers=FOREVER)
+
+
+async def start_run(request: Request) -> Response:
+    """Begin to classify all of a raster."""
+    studio, number, body = _studio(request), _number(request, "raster"), await _json(request)
+    arguments, like = _arguments(body), _texts(body, "like")
+    name = await run_in_threadpool(studio.start_run, number, arguments, like)
+    return JSONResponse({"run": name}, 202)
+
+
+async def run_state(request: Request) -> Response:
+    """How far a run is, and which files it has left."""
+    return JSONResponse(_studio(request).runs.get(request.path_params["run"]).to_json())
+
+
+async def stop_run(request: Request) -> Response:
+    """Stop a run."""
+    run = _studio(request).runs.get(request.path_params["run"])
+    await run_in_threadpool(run.stop)
+    return JSONResponse(run.to_json())
+
+
+async def run_file(request: Request) -> Response:
+    """A file that a run has left."""
+    named = request.path_params
+    path = _studio(request).runs.file(named["run"], named["file"])
+    return FileResponse(path, filename=path.name)
 
 
 async def _bands(request: Request) -> np.ndarray | None:
@@ -202,6 +236,10 @@ def _texts(body: dict[str, Any], name: str) -> list[str]:
     return values
 
 
+def _mistake(error: PromptMistake) -> dict[str, Any]:
+    return {"error": str(error), "row": error.row, "column": error.column}
+
+
 def _answering(handler: Handler) -> Handler:
     """Errors in words, with the status that fits."""
 
@@ -209,11 +247,12 @@ def _answering(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except DlpkError as error:
-            status = {NotAgreedError: 403, BusyError: 503}.get(type(error), 400)
-            answer: dict[str, Any] = {"error": str(error)}
+            status = {NotAgreedError: 403, UnknownRunError: 404, BusyError: 503}.get(
+                type(error), 400
+            )
             if isinstance(error, PromptMistake):
-                answer.update(row=error.row, column=error.column)
-            return JSONResponse(answer, status)
+                return JSONResponse(_mistake(error), status)
+            return JSONResponse({"error": str(error)}, status)
 
     return answered
 
@@ -226,6 +265,10 @@ API = {
     f"/api/rasters/{{raster:int}}/scene/{TILE_PATH}": ("GET", scene),
     f"/api/rasters/{{raster:int}}/bands/{TILE_PATH}": ("GET", bands),
     "/api/rasters/{raster:int}/context": ("GET", map_context),
+    "/api/rasters/{raster:int}/runs": ("POST", start_run),
+    "/api/runs/{run}": ("GET", run_state),
+    "/api/runs/{run}/stop": ("POST", stop_run),
+    "/api/runs/{run}/{file}": ("GET", run_file),
 }
 ROUTES: list[BaseRoute] = [
     Route("/", page),

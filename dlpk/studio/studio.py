@@ -25,6 +25,7 @@ from ..output.legend import emd_classes
 from ..package.open import open_package
 from .prompt_set import PromptMistake, PromptSet, definition_of
 from .pyramid import RGB, Pyramid, Tile
+from .runs import Runs
 from .worker import Worker
 
 # Above this level a tile would need too many pixels of the raster to be computed.
@@ -74,6 +75,7 @@ class Studio:
             self.pyramids = [Pyramid(path, bands) for path in rasters]
             self._scratch = stack.enter_context(scratch_folder())
             self._stack = stack.pop_all()
+        self.runs = Runs(self._scratch)
         self._device, self._say = device, say or print_message
         self._lock = threading.Lock()
         self._worker: Worker | None = None
@@ -89,6 +91,7 @@ class Studio:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None
+        self.runs.close()
         self._stack.close()
 
     @property
@@ -242,9 +245,7 @@ class Studio:
         DlpkError
             Nobody has agreed yet, the tile is not there, or an argument cannot be read.
         """
-        worker = self._worker
-        if worker is None:
-            raise NotAgreedError("the package's code must not run before you agree on the page")
+        worker = self._agreed_worker()
         self.pyramid(raster).check(tile)
         if tile.level > MOST_REDUCED:
             raise RasterError(
@@ -254,6 +255,42 @@ class Studio:
         prompts = self.prompt_set(raster, arguments, like)
         wanted = dict(arguments) if prompts is None else prompts.band_arguments
         return worker.ask(raster, wanted, tile)
+
+    def _agreed_worker(self) -> Worker:
+        if self._worker is None:
+            raise NotAgreedError("the package's code must not run before you agree on the page")
+        return self._worker
+
+    def start_run(self, raster: int, arguments: Mapping[str, str], like: Sequence[str] = ()) -> str:
+        """Begin to classify all of a raster.
+
+        Parameters
+        ----------
+        arguments, like
+            As in `prompt_set`.
+
+        Returns
+        -------
+        str
+            Its name in `runs`.
+
+        Raises
+        ------
+        DlpkError
+            Nobody has agreed yet, an argument cannot be read, or another run goes on.
+        """
+        self._agreed_worker()
+        pyramid = self.pyramid(raster)
+        prompts = self.prompt_set(raster, arguments, like)
+        given = {name: value for name, value in arguments.items() if name != "image_prompt"}
+        if prompts is not None:
+            given["text_prompt"] = str(prompts.given["text_prompt"])
+        package = {
+            "package": self.package.source,
+            "sha256": self.package.sha256,
+            "device": self._device,
+        }
+        return self.runs.start(package, pyramid.path, given, like)
 
 
 def _unit(system: Any) -> str:

@@ -27,7 +27,9 @@ export async function getJson(path) {
 export async function postJson(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
   const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal });
-  return (await answered(response)).json();
+  const answer = await (await answered(response)).json();
+  if (answer.mistake) throw new ApiError(answer.mistake, response.status);
+  return answer;
 }
 
 /** Bands of a tile. */

@@ -11,6 +11,7 @@ const KEYS = [
   ["arrows, + −", "move and zoom the map (when it has the focus: M)", null],
   ["M", "to the map", () => document.getElementById("map").focus()],
   ["0", "all of the raster", (app) => app.map.goTo(null)],
+  ["R", "classify all of the raster", () => document.getElementById("run").click()],
   ["T", "light, dark, or as the system", (app) => app.nextTheme()],
   ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo", null],
   ["?", "these keys", () => showKeys()],

@@ -6,6 +6,7 @@ import { showKeys, listen } from "./keys.js";
 import { RasterMap } from "./map.js";
 import { Masks } from "./masks.js";
 import { hex, likeName, Prompts } from "./prompts.js";
+import { WholeRun } from "./run.js";
 import { Rows } from "./rows.js";
 import { State, newRow } from "./state.js";
 import { areaText, showCell, showPointer, showScale, toMap, toPixels } from "./status.js";
@@ -253,6 +254,7 @@ class App {
     const prompts = this.server.package.prompts;
     for (const id of ["add", "add-box", "more"]) element(id).hidden = !prompts;
     document.documentElement.dataset.theme = localStorage.getItem("theme") ?? "";
+    this.run = new WholeRun(() => this.arguments());
     listen(this);
   }
 
@@ -282,10 +284,15 @@ class App {
     localStorage.setItem("theme", dataset.theme);
   }
 
+  /** All that a run needs that makes what is seen. */
+  async arguments() {
+    const plan = await this.set.prompts.arguments();
+    return { package: this.server.package.source, raster: this.raster.path, number: this.raster.number, ...plan };
+  }
+
   async copy(kind) {
     try {
-      const plan = await this.set.prompts.arguments();
-      const what = { package: this.server.package.source, raster: this.raster.path, ...plan };
+      const what = await this.arguments();
       const text = { command: asCommand, python: asPython, arcgis: asTable }[kind](what);
       element("copied").textContent = (await toClipboard(text)) ? `Copied: ${text}` : text;
     } catch (error) {

@@ -28,7 +28,10 @@ export class RasterMap {
       }),
     });
     this.canvas = document.createElement("canvas");
-    this.canvas.className = "masks";
+    // In an element of its own: the library would draw its lines into a canvas that it is given.
+    this.holder = document.createElement("div");
+    this.holder.className = "masks";
+    this.holder.append(this.canvas);
     this.painters = []; // (context, frame) => void
     const masks = new ol.layer.Layer({ render: (state) => this.render(state) });
     this.masks = masks;
@@ -41,7 +44,7 @@ export class RasterMap {
       layers: [
         this.scene,
         masks,
-        new ol.layer.Vector({ source: this.lines, style: lineStyle }),
+        new ol.layer.Vector({ source: this.lines, style: lineStyle, className: "lines" }),
         new ol.layer.Vector({ source: this.boxes, style: boxStyle }),
       ],
       view: new ol.View({
@@ -104,7 +107,7 @@ export class RasterMap {
       -center[1] + (height / 2) * resolution,
     ];
     for (const paint of this.painters) paint(context, { extent, resolution, width, height, ratio });
-    return canvas;
+    return this.holder;
   }
 
   redraw() {

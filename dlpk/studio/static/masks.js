@@ -47,7 +47,8 @@ export class Masks {
   }
 
   level(resolution) {
-    return Math.max(0, Math.min(this.mostReduced, Math.floor(Math.log2(resolution) + 1e-6)));
+    const most = Math.min(this.mostReduced, this.raster.levels - 1);
+    return Math.max(0, Math.min(most, Math.floor(Math.log2(resolution) + 1e-6)));
   }
 
   /** Whether the view shows too much of the raster for its classes to be computed. */

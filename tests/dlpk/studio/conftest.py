@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from osgeo import gdal
 
 import dlpk
 from dlpk.studio.access import Access
@@ -26,8 +27,16 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def studio(mini: Path) -> Iterator[Studio]:
-    with Studio(mini, [SCENE], device="cpu", say=lambda level, text: None) as studio:
+def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the scene with land and water, of no round size."""
+    path = tmp_path_factory.mktemp("part") / "part.tif"
+    gdal.Translate(str(path), str(SCENE), srcWin=[150, 150, 420, 300])
+    return path
+
+
+@pytest.fixture(scope="session")
+def studio(mini: Path, part: Path) -> Iterator[Studio]:
+    with Studio(mini, [SCENE, part], device="cpu", say=lambda level, text: None) as studio:
         studio.agree()
         yield studio
 
