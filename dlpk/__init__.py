@@ -1,7 +1,7 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
 The functions have the names of the commands: `dlpk.build`, `dlpk.pack`, `dlpk.validate`,
-`dlpk.inspect`, `dlpk.classify`, `dlpk.test`, `dlpk.calibrate`, `dlpk.finetune`,
+`dlpk.inspect`, `dlpk.classify`, `dlpk.detect`, `dlpk.test`, `dlpk.calibrate`, `dlpk.finetune`,
 `dlpk.polygonize`, and `dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a
 package loaded.
 Each imports what it needs when it is first used. `docs/python.md` shows them all.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .classification.model import Model
     from .classification.model import Model as open
     from .classification.result import Classified, Prediction
+    from .detection.detect import Detected, detect
     from .evaluation.calibration.calibrate import calibrate
     from .evaluation.packages import evaluate_package
     from .evaluation.rasters import evaluate_raster
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "Classified",
+    "Detected",
     "DlpkError",
     "Extent",
     "Finding",
@@ -52,6 +54,7 @@ __all__ = [
     "build",
     "calibrate",
     "classify",
+    "detect",
     "evaluate_package",
     "evaluate_raster",
     "finetune",
@@ -64,6 +67,7 @@ __all__ = [
 ]
 _HOMES = {
     "Classified": ("dlpk.classification.result", "Classified"),
+    "Detected": ("dlpk.detection.detect", "Detected"),
     "Extent": ("dlpk.raster.extent", "Extent"),
     "Finding": ("schemas.findings", "Finding"),
     "Inspection": ("dlpk.package.inspect", "Inspection"),
@@ -75,6 +79,7 @@ _HOMES = {
     "build": ("builder", "build"),
     "calibrate": ("dlpk.evaluation.calibration.calibrate", "calibrate"),
     "classify": ("dlpk.classification.api", "classify"),
+    "detect": ("dlpk.detection.detect", "detect"),
     "evaluate_package": ("dlpk.evaluation.packages", "evaluate_package"),
     "evaluate_raster": ("dlpk.evaluation.rasters", "evaluate_raster"),
     "finetune": ("dlpk.finetuning.api", "finetune"),

@@ -122,19 +122,22 @@ def call_function(
             error.add_lines(*_circumstances(session, block, saved, debug_block))
         raise
     except DlpkError as error:
-        if session.settings.arguments_as != "typed" and _is_about_text(error.__cause__):
-            error.add_lines(AS_TEXT)
-        wanted = session.configuration
-        if "fixedTileSize" not in wanted.raw and (block.width, block.height) != (
-            wanted.tx,
-            wanted.ty,
-        ):
-            error.add_lines(AT_EDGE)
+        add_reasons(error, session, block)
         error.add_lines(*_circumstances(session, block, saved, debug_block))
         raise
     if mask is None:  # "simply use inherited NoData"
         mask = np.broadcast_to(read.valid, pixels.shape).astype(np.uint8)
     return BlockResult(pixels, mask)
+
+
+def add_reasons(error: DlpkError, session: Session, block: Block) -> None:
+    """Add to a failure what may be the reason, and which setting would show that."""
+    if session.settings.arguments_as != "typed" and _is_about_text(error.__cause__):
+        error.add_lines(AS_TEXT)
+    wanted = session.configuration
+    smaller = (block.width, block.height) != (wanted.tx, wanted.ty)
+    if "fixedTileSize" not in wanted.raw and smaller:
+        error.add_lines(AT_EDGE)
 
 
 def make_request(session: Session, block: Block, read: BlockInput) -> Request:

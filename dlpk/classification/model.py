@@ -14,7 +14,7 @@ import numpy as np
 from builder.target import check_folder, check_targets
 
 from ..errors import ArgumentsError, DlpkError, RefusedError
-from ..harness.arguments import shown_parameters
+from ..harness.arguments import merged_arguments, shown_parameters
 from ..harness.replay import CALL_FILES
 from ..harness.settings import Settings
 from ..output.geotiff import check_geotiff, check_png, result_files
@@ -146,7 +146,7 @@ class Model(LoadedModel):
         target = check_geotiff(out).absolute()
         saved = None if debug_block is None else Path(debug_block).absolute()
         settings = settings or Settings()
-        given = _arguments(prompt, arguments)
+        given = merged_arguments(prompt, arguments)
         area = Extent(*extent) if isinstance(extent, tuple) else extent
         names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
         picture = None if png is None else check_png(png).absolute()
@@ -314,24 +314,13 @@ class Model(LoadedModel):
             Names what is wrong.
         """
         with array_raster(array, mask, nodata, cell_size) as raster:
-            given = _arguments(prompt, arguments)
+            given = merged_arguments(prompt, arguments)
             with self.session(raster, given, settings, stretch) as session:
                 values, valid = session.process_all()
                 legend, names = tuple(result_legend(session)), tuple(band_names(session))
         if len(values) == 1:
             return Prediction(values[0], valid[0], legend, names)
         return Prediction(values, valid, legend, names)
-
-
-def _arguments(prompt: str | None, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
-    merged = dict(arguments or {})
-    if prompt is not None:
-        if not isinstance(prompt, str):
-            raise ArgumentsError(f"the prompt is {prompt!r}; it must be text, as in 'water, trees'")
-        if "text_prompt" in merged:
-            raise ArgumentsError("the prompt is given twice: as prompt and as text_prompt")
-        merged["text_prompt"] = prompt
-    return merged
 
 
 @contextmanager

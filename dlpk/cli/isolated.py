@@ -30,6 +30,7 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
     DlpkError
         See `dlpk.harness.isolation.run_isolated`.
     """
+    from ..polygons.layer import FORMATS, layer_files
     from ..raster.files import files_of, named_files
 
     *rasters, out = options.get("paths") or [""]
@@ -41,8 +42,6 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
     folders = [Path(options[key]) for key in ("debug_block", "keep") if options.get(key)]
     writes = [Path(options["png"])] if options.get("png") else []
     if options.get("polygons"):
-        from ..polygons.layer import layer_files
-
         writes += layer_files(options["polygons"])
     keeps = []
     if out and options.get("phase") != "validation":
@@ -57,6 +56,9 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
             names = rasters_in(Path(rasters[0])) if one else rasters
             targets = [Path(out) / f"{Path(name).stem}.tif" for name in names]
         for target in targets:
+            if target.suffix.lower() in FORMATS:
+                writes += layer_files(target)
+                continue
             writes += result_files(target)
             folders.append(examples_folder(target))
             if options.get("resume"):

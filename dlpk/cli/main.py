@@ -25,6 +25,7 @@ COMMANDS = (
     "build",
     "calibrate",
     "classify",
+    "detect",
     "evaluate",
     "finetune",
     "inspect",

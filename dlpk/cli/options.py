@@ -43,6 +43,26 @@ smoothing = click.option(
     metavar="ROUNDS",
     help="Smooth outlines, by at most half a pixel; shared borders stay shared. 5 is a start.",
 )
+extent = click.option(
+    "--extent", metavar="XMIN,YMIN,XMAX,YMAX", help="Part of the raster, in its coordinate system."
+)
+cell_size = click.option(
+    "--cell-size", type=float, metavar="SIZE", help="Resample to this cell size, in map units."
+)
+settings = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A choice where ArcGIS is not documented, such as stretch=minmax; see docs/fidelity.md.",
+)
+phase = click.option(
+    "--phase",
+    type=click.Choice(["run", "validation"]),
+    default="run",
+    show_default=True,
+    help="validation: only what the tool's dialog in ArcGIS Pro does when a package is picked.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 
 

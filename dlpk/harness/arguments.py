@@ -80,6 +80,24 @@ def argument_scalars(
     return scalars
 
 
+def merged_arguments(prompt: str | None, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Arguments with the prompt among them.
+
+    Raises
+    ------
+    ArgumentsError
+        The prompt is no text, or is given twice.
+    """
+    merged = dict(arguments or {})
+    if prompt is not None:
+        if not isinstance(prompt, str):
+            raise ArgumentsError(f"the prompt is {prompt!r}; it must be text, as in 'water, trees'")
+        if "text_prompt" in merged:
+            raise ArgumentsError("the prompt is given twice: as prompt and as text_prompt")
+        merged["text_prompt"] = prompt
+    return merged
+
+
 def _is_nothing(default: Any) -> bool:
     return default is None or (isinstance(default, str) and default == "")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.scratch import scratch_until_exit
-from schemas.emd.facts import MODEL_TYPES
+from schemas.emd.facts import MODEL_TYPES, PIXEL_TYPES
 
 from ..errors import ContractError, FunctionError
 from ..package.open import Package, open_package
@@ -22,7 +22,16 @@ from .loader import code_folders, function_path, load_class
 from .memory import memory_in_use
 from .tracebacks import explain
 
-TOOL_MODEL_TYPE = "ImageClassification"
+CLASSIFY_PIXELS, DETECT_OBJECTS = (
+    "Classify Pixels Using Deep Learning",
+    "Detect Objects Using Deep Learning",
+)
+# What the tools say that they expect.
+TOOL_MODEL_TYPES = {
+    CLASSIFY_PIXELS: "ImageClassification",
+    DETECT_OBJECTS: "ObjectDetection, InstanceDetection",
+}
+COMMANDS = {CLASSIFY_PIXELS: "dlpk classify", DETECT_OBJECTS: "dlpk detect"}
 # What functions are told of the product they run in (contract, section 2): ArcGIS Pro 3.6 by the
 # number that its components bear, as functions ask for version 10.3 or later.
 PRODUCT = {
@@ -49,16 +58,19 @@ class Dialog:
         That picking the package took, the import of the function included.
     memory : int or None
         Bytes by which the memory of the process grew; None where that cannot be had.
+    tool : str
+        Whose dialog it is, as far as the model definition tells.
     """
 
     parameters: tuple[Mapping[str, Any], ...]
     seconds: float
     memory: int | None
+    tool: str = CLASSIFY_PIXELS
 
     def to_text(self) -> str:
         """The dialog in a few lines for people."""
         memory = "" if self.memory is None else f", {self.memory / 1e6:,.0f} MB more memory"
-        lines = [f"The dialog opens: {self.seconds:.2f} s{memory}."]
+        lines = [f"The dialog of {self.tool} opens: {self.seconds:.2f} s{memory}."]
         for parameter in self.parameters:
             value = "" if parameter.get("value") is None else parameter["value"]
             domain = parameter.get("domain")
@@ -84,16 +96,27 @@ def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
         It would not; says why.
     """
     with open_package(package) as opened:
-        check_tool(opened)
+        tool = tool_of(opened)
+        if not tool.endswith("Using Deep Learning"):
+            raise ContractError(
+                f"the model definition of {opened.name} says {opened.emd['ModelType']!r}, which is "
+                f"for {tool}: their dialogs are not known"
+            )
         with Environment(opened, say or print_message):
             before, start = memory_in_use(), time.perf_counter()
             _, parameters = validation_phase(load_class(function_path(opened)), opened)
             seconds, after = time.perf_counter() - start, memory_in_use()
     memory = None if before is None or after is None else after - before
-    return Dialog(tuple(shown_parameters(parameters)), seconds, memory)
+    return Dialog(tuple(shown_parameters(parameters)), seconds, memory, tool)
 
 
-def check_tool(package: Package) -> None:
+def tool_of(package: Package) -> str:
+    """Name of the tool that a model is for; Classify Pixels where that is not documented."""
+    kind = package.emd.get("ModelType")
+    return (MODEL_TYPES.get(kind) if isinstance(kind, str) else "") or CLASSIFY_PIXELS
+
+
+def check_tool(package: Package, tool: str = CLASSIFY_PIXELS) -> None:
     """Refuse models of other tools with ArcGIS's words.
 
     Raises
@@ -101,14 +124,15 @@ def check_tool(package: Package) -> None:
     ContractError
         The model is for another tool.
     """
-    kind = package.emd.get("ModelType")
-    # Only known types of other tools: what is made for Classify Pixels is not documented in full.
-    tool = MODEL_TYPES.get(kind, "") if isinstance(kind, str) else ""
-    if tool:
+    kind, right = package.emd.get("ModelType"), tool_of(package)
+    # Only known types of other tools: what is made for which is not documented in full.
+    known = isinstance(kind, str) and (MODEL_TYPES.get(kind) or kind in PIXEL_TYPES)
+    if known and right != tool:
+        command = f": {COMMANDS[right]}" if right in COMMANDS else ""
         raise ContractError(
             "Error 003569 Invalid deep learning model type. Expected model type NULL, "
-            f"{TOOL_MODEL_TYPE}. The model definition of {package.name} says {kind!r}, which is "
-            f"for {tool}"
+            f"{TOOL_MODEL_TYPES[tool]}. The model definition of {package.name} says {kind!r}, "
+            f"which is for {right}{command}"
         )
 
 

@@ -131,7 +131,9 @@ def check_model_path(subject: Subject) -> None:
 def _check_literals(subject: Subject) -> None:
     """Find files of the package opened by their bare names."""
     root = subject.package.root
-    for source, method in subject.function.own() if root is not None else ():
+    if root is None:
+        return
+    for source, method in subject.function.own():
         for call in source.local(method):
             if not isinstance(call, ast.Call) or not call.args or source.inside(call, ast.Try):
                 continue

@@ -70,8 +70,10 @@ class PolygonLayer:
     path : Path
         File to write, see `check_layer`; replaced if it exists.
     system : osr.SpatialReference or None
-    fields : sequence of str
-        Names out of `FIELDS`, in its order.
+    fields : sequence of (str, int)
+        Names and OGR's types.
+    geometry : int
+        OGR's type of the geometries.
 
     Raises
     ------
@@ -79,7 +81,13 @@ class PolygonLayer:
         The system refuses.
     """
 
-    def __init__(self, path: Path, system: Any, fields: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        system: Any,
+        fields: Sequence[tuple[str, int]],
+        geometry: int = ogr.wkbMultiPolygon,
+    ) -> None:
         self.path = path
         self._scratch = ExitStack()
         self._source: Any = None
@@ -92,14 +100,13 @@ class PolygonLayer:
             options = {"GPKG": ["GEOMETRY_NAME=geom"], "ESRI Shapefile": ["ENCODING=UTF-8"]}
             name = "polygons" if driver.GetName() == "ESRI Shapefile" else _printable(path.stem)
             self._layer = self._source.CreateLayer(
-                name, system, ogr.wkbMultiPolygon, options.get(driver.GetName(), [])
+                name, system, geometry, options.get(driver.GetName(), [])
             )
-            for field, kind in FIELDS:
-                if field in fields:
-                    definition = ogr.FieldDefn(field, kind)
-                    if kind == ogr.OFTString:
-                        definition.SetWidth(LONGEST_NAME)
-                    self._layer.CreateField(definition)
+            for field, kind in fields:
+                definition = ogr.FieldDefn(field, kind)
+                if kind == ogr.OFTString:
+                    definition.SetWidth(LONGEST_NAME)
+                self._layer.CreateField(definition)
             self._layer.StartTransaction()
         except (RuntimeError, OSError, UnicodeError) as error:
             self._discard()
@@ -109,7 +116,7 @@ class PolygonLayer:
             raise
 
     def add(self, wkb: bytes, values: Sequence[Any]) -> None:
-        """Add a multipolygon, and the values of its fields in their order.
+        """Add a geometry, and the values of its fields in their order.
 
         Raises
         ------
@@ -118,7 +125,8 @@ class PolygonLayer:
         """
         feature = ogr.Feature(self._layer.GetLayerDefn())
         for index, value in enumerate(values):
-            feature.SetField(index, value)
+            if value is not None:
+                feature.SetField(index, value)
         feature.SetGeometryDirectly(ogr.CreateGeometryFromWkb(wkb))
         try:
             self._layer.CreateFeature(feature)

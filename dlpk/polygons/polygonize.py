@@ -16,7 +16,7 @@ from ..raster.files import files_of
 from ..raster.gdal_config import block_cache
 from ..raster.gdal_files import is_referenced
 from .ground import GroundAreas
-from .layer import PolygonLayer, check_layer
+from .layer import FIELDS, PolygonLayer, check_layer
 from .shapes import Shape, find_shapes
 from .smoothing import POINTS, Smoother, outlined
 from .source import ClassSource
@@ -129,7 +129,8 @@ def polygonize(
 
         # Polygons and ground of each class; several values may have one name.
         sums: dict[str, tuple[int, float]] = {}
-        with PolygonLayer(target, system, fields) as layer:
+        chosen = [field for field in FIELDS if field[0] in fields]
+        with PolygonLayer(target, system, chosen) as layer:
             shapes = find_shapes(source, areas, connectedness=connectedness, after_tile=after_tile)
             large = (shape for shape in shapes if shape.area >= minimum_area)
             for batch in _batches(large):

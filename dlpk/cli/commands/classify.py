@@ -33,31 +33,15 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
 )
 @click.option("--like-field", metavar="FIELD", help="The field of --like-layer.")
 @options.device
-@click.option(
-    "--extent", metavar="XMIN,YMIN,XMAX,YMAX", help="Part of the raster, in its coordinate system."
-)
-@click.option(
-    "--cell-size", type=float, metavar="SIZE", help="Resample to this cell size, in map units."
-)
+@options.extent
+@options.cell_size
 @click.option(
     "--mode",
     type=click.Choice(["mosaic", "items"]),
     help="Several rasters: one mosaic (default), or each for itself (default for a folder).",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A choice where ArcGIS is not documented, such as stretch=minmax; see docs/fidelity.md.",
-)
-@click.option(
-    "--phase",
-    type=click.Choice(["run", "validation"]),
-    default="run",
-    show_default=True,
-    help="validation: only what the tool's dialog in ArcGIS Pro does when a package is picked.",
-)
+@options.settings
+@options.phase
 @click.option(
     "--debug-block", metavar="FOLDER", help="Keep the inputs of a failing call, for replay."
 )

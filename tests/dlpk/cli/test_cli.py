@@ -181,7 +181,7 @@ def test_png(tmp_path: Path, raster: str, capsys: pytest.CaptureFixture[str]) ->
 def test_dialog(package: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["classify", package, "--phase", "validation"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("The dialog opens: ")
+    assert out.startswith("The dialog of Classify Pixels Using Deep Learning opens: ")
     assert "text_prompt" in out
     assert "device" not in out
     broken = make_package(tmp_path / "Q", probe={"RaisesIn": "validation"})

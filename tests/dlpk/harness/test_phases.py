@@ -31,7 +31,7 @@ def test_dialog(tmp_path: Path) -> None:
     assert [row["name"] for row in dialog.parameters] == ["padding", "kind", "odd"]
     assert dialog.seconds >= 0
     lines = dialog.to_text().splitlines()
-    assert lines[0].startswith("The dialog opens: 0.")
+    assert lines[0].startswith("The dialog of Classify Pixels Using Deep Learning opens: 0.")
     assert lines[1].split() == ["padding", "56"]
     assert lines[2].split() == [
         "kind",
@@ -62,8 +62,8 @@ class Heavy:
 def test_dialogs_that_do_not_open(tmp_path: Path) -> None:
     with pytest.raises(FunctionError, match="ERROR 002667"):
         open_dialog(make_package(tmp_path / "P", probe={"RaisesIn": "validation"}))
-    with pytest.raises(ContractError, match="003569"):
-        open_dialog(make_package(tmp_path / "Q", emd={"ModelType": "ObjectClassification"}))
+    with pytest.raises(ContractError, match="for point cloud tools: their dialogs are not known"):
+        open_dialog(make_package(tmp_path / "Q", emd={"ModelType": "PointCloudDetection"}))
 
 
 @given(

@@ -1,0 +1,1 @@
+"""Detect Objects: one function over one raster into one file of features."""
