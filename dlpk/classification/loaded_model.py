@@ -12,7 +12,7 @@ from osgeo import gdal
 from ..errors import FunctionError
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say, print_message
-from ..harness.phases import LoadedFunction, check_tool
+from ..harness.phases import CLASSIFY_PIXELS, LoadedFunction, check_tool
 from ..harness.settings import Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
@@ -43,6 +43,8 @@ class LoadedModel:
         The package cannot be opened, its function not be loaded, or it is for another tool.
     """
 
+    tool = CLASSIFY_PIXELS
+
     def __init__(
         self, package: str | Path | Package, *, device: str = "auto", say: Say | None = None
     ) -> None:
@@ -52,7 +54,7 @@ class LoadedModel:
             opened = package
             if not isinstance(opened, Package):
                 opened = stack.enter_context(open_package(opened))
-            check_tool(opened)
+            check_tool(opened, self.tool)
             self.package: Package = opened
             self.device = device
             self.say = say or print_message

@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 import shapely
-from osgeo import gdal, ogr
+from osgeo import ogr
 
+from ..classification.loaded_model import LoadedModel
 from ..classification.model import Area
 from ..classification.progress import Progress, progress_bar
 from ..classification.session import Session
 from ..errors import ArgumentsError, CancelledError
 from ..harness.arguments import merged_arguments
-from ..harness.devices import device_number
-from ..harness.environment import Environment, Say, print_message
+from ..harness.environment import Say
 from ..harness.features import TEXT, WHOLE, Field, geometry_type, output_fields
-from ..harness.phases import DETECT_OBJECTS, LoadedFunction, check_tool
+from ..harness.phases import DETECT_OBJECTS
 from ..harness.settings import Settings
-from ..package.open import Package, open_package
+from ..package.open import Package
 from ..polygons.layer import PolygonLayer, check_layer
 from ..raster.dataset import Raster
 from ..raster.extent import Extent
 from ..raster.files import check_unchanged, file_states, files_of, named_files
-from ..raster.gdal_config import block_cache, cache_bytes, threads
+from ..raster.gdal_config import threads
 from ..raster.mosaic import mosaic, mosaic_label
 from .blocks import Found, find_in_block
 from .overlap import without_duplicates
@@ -74,6 +74,10 @@ class Detected:
         lines = [f"{self.path}: {self.features:,} features{gone}"]
         lines += [f"  {name}: {count:,}" for name, count in sorted(self.counts.items())]
         return "\n".join(lines)
+
+
+class _Detector(LoadedModel):
+    tool = DETECT_OBJECTS
 
 
 def detect(
@@ -125,15 +129,13 @@ def detect(
     """
     if max_overlap_ratio is not None and not 0 <= max_overlap_ratio <= 1:
         raise ArgumentsError(f"the maximum overlap ratio is {max_overlap_ratio!r}, not 0 to 1")
-    number = device_number(device)
     settings, given = settings or Settings(), merged_arguments(prompt, arguments)
     area = Extent(*extent) if isinstance(extent, tuple) else extent
     names = [str(raster)] if isinstance(raster, (str, Path)) else [str(name) for name in raster]
     with ExitStack() as stack:
-        opened = package
-        if not isinstance(opened, Package):
-            opened = stack.enter_context(open_package(opened))
-        check_tool(opened, DETECT_OBJECTS)
+        model = _Detector(package, device=device, say=say)
+        stack.callback(model.close)
+        opened = model.package
         inputs = [*files_of(names), str(opened.archive or opened.root or os.devnull)]
         for value in given.values():
             inputs += named_files(str(value))
@@ -149,11 +151,7 @@ def detect(
         )
         if progress is None and not quiet:
             progress = stack.enter_context(progress_bar("detect"))
-        stack.enter_context(block_cache())
-        stack.enter_context(Environment(opened, say or print_message, device=number))
-        session = Session.start(LoadedFunction(opened, number), source, given, settings)
-        asked, both = session.configuration, 2 * session.configuration.padding
-        gdal.SetCacheMax(cache_bytes(source, asked.tx + both, asked.ty + both))
+        session = stack.enter_context(model.session(source, given, settings))
         fields, geometry = output_fields(session.function), geometry_type(session.function)
         found = _all_found(session, geometry, fields, progress, target)
         removed = 0
