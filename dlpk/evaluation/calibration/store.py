@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.naming import class_names
+from model_extension.clipseg.contract.legend import class_colors
 from model_extension.clipseg.language.logic import Thresholds, key
 from model_extension.clipseg.language.nodes import Node, Phrase
 from model_extension.clipseg.language.plan import make_plan
@@ -103,7 +105,11 @@ def _fixed(node: Node) -> str:
 
 
 def write_calibrated(
-    package: str | Path, out: str | Path, values: Mapping[str, tuple[float, float]]
+    package: str | Path,
+    out: str | Path,
+    values: Mapping[str, tuple[float, float]],
+    *,
+    prompt: str | None = None,
 ) -> str:
     """Write a new package in which these are the defaults of their prompts.
 
@@ -115,6 +121,8 @@ def write_calibrated(
         The .dlpk file to write.
     values : mapping
         Words of a class, as `Words.keys`, to threshold and strength.
+    prompt : str, optional
+        Default text prompt of the new package; by default it stays as it is.
 
     Returns
     -------
@@ -143,6 +151,13 @@ def write_calibrated(
             own["Strengths"] = {k: v for k, v in own["Strengths"].items() if v != 1}
             if not own["Strengths"]:
                 del own["Strengths"]
+            if prompt is not None:
+                own["Prompt"] = prompt
+                names = class_names(make_plan(prompt).names)
+                emd["Classes"] = [
+                    {"Value": value, "Name": name, "Color": list(color)}
+                    for value, (name, color) in enumerate(zip(names, class_colors(names)), 1)
+                ]
             return emd
 
         return repack(opened.root, opened.emd_path, Path(out), change)
