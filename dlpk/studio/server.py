@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from ..errors import DlpkError
 from .access import LOOPBACK, Access, Guard
 from .api import ROUTES
+from .outputs.api import OUTPUTS
 from .studio import Studio
 
 BACKLOG = 128
@@ -34,7 +35,7 @@ def make_app(studio: Studio, access: Access | None = None) -> Starlette:
         By default the own machine, without a token.
     """
     access = access or Access()
-    app = Starlette(routes=ROUTES, middleware=[Middleware(Guard, access=access)])
+    app = Starlette(routes=[*ROUTES, *OUTPUTS], middleware=[Middleware(Guard, access=access)])
     app.state.studio, app.state.access = studio, access
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -291,6 +292,46 @@ class Studio:
             "device": self._device,
         }
         return self.runs.start(package, pyramid.path, given, like)
+
+    def computed(self, raster: int, tile: Tile, arguments: Mapping[str, Any]) -> Future[np.ndarray]:
+        """What the function itself answers for a tile, with arguments as they are.
+
+        Returns
+        -------
+        Future of ndarray
+            As of `bands`.
+
+        Raises
+        ------
+        DlpkError
+            Nobody has agreed yet, or too much is waiting.
+        """
+        return self._agreed_worker().ask(raster, arguments, tile)
+
+    # Files -----------------------------------------------------------------------------------
+
+    def new_file(self, name: str) -> Path:
+        """Room for a file to download; the one before of that name goes."""
+        with self._lock:
+            home = self._scratch / "files"
+            for old in home.glob(f"*/{name}"):
+                old.unlink()
+            folder = home / secrets.token_hex(8)
+            folder.mkdir(parents=True)
+            return folder / name
+
+    def file(self, folder: str, name: str) -> Path:
+        """A file that was made to be downloaded.
+
+        Raises
+        ------
+        ArgumentsError
+            It is not there, or not any more.
+        """
+        path = self._scratch / "files" / folder / name
+        if not folder.isalnum() or not path.is_file():
+            raise ArgumentsError("this file is not there (any more): make it again")
+        return path
 
 
 def _unit(system: Any) -> str:

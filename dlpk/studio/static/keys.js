@@ -3,6 +3,7 @@
 const KEYS = [
   ["N", "another prompt", (app) => app.focusOrAdd(app.state.rows.length)],
   ["B", "draw a box around an example (Enter: in the middle of the map)", (app) => app.addBox()],
+  ["P", "mark spots on the map, to fit thresholds to (Enter: in its middle)", (app) => app.spots.mark(!app.spots.marking)],
   ["1 … 9", "leave a prompt out, or take it in", null],
   ["S", "scene on one side, classes on the other", (app) => toggle(app, "swipe")],
   ["C", "two sets of prompts side by side", (app) => toggle(app, "ab")],
@@ -33,6 +34,7 @@ export function showKeys() {
   }
   const dialog = document.getElementById("keys");
   if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
 }
 
 export function listen(app) {
@@ -46,7 +48,12 @@ export function listen(app) {
     }
     if (event.key === "Escape") {
       if (app.map.drawing) app.map.finish(null);
+      else if (app.spots.marking) app.spots.mark(false);
       else if (typing) event.target.blur();
+      return;
+    }
+    if (event.key === "Enter" && app.spots.marking && event.target.id === "map") {
+      app.spots.markMiddle();
       return;
     }
     if (event.key === "Enter" && app.map.drawing && !typing) {

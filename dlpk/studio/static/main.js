@@ -5,9 +5,11 @@ import { asCommand, asPython, asTable } from "./copied.js";
 import { showKeys, listen } from "./keys.js";
 import { RasterMap } from "./map.js";
 import { Masks } from "./masks.js";
+import { Outputs } from "./outputs.js";
 import { hex, likeName, Prompts } from "./prompts.js";
 import { WholeRun } from "./run.js";
 import { Rows } from "./rows.js";
+import { Spots } from "./spots.js";
 import { State, newRow } from "./state.js";
 import { areaText, showCell, showPointer, showScale, toMap, toPixels } from "./status.js";
 
@@ -26,6 +28,8 @@ class App {
       next: (index) => this.focusOrAdd(index + 1),
     });
     this.controls();
+    this.outputs = new Outputs(this);
+    this.spots = new Spots(this);
     this.openRaster();
   }
 
@@ -49,6 +53,7 @@ class App {
       prompts: new Prompts(raster.number, () => this.promptsTold()),
       masks: new Masks(raster, this.server.most_reduced, (event) => this.masksTold(event)),
     }));
+    this.spots.attach(this.map);
     this.map.painters = [(context, frame) => this.paint(context, frame)];
     this.map.goTo(this.state.now.view);
     showCell(raster);
@@ -124,10 +129,11 @@ class App {
     this.sets.forEach(({ prompts, masks }) => masks.show(prompts.decided, prompts.query, prompts.colors));
     const { prompts } = this.set;
     this.complain(prompts.problem);
-    this.map.redraw();
+    this.masksTold({}); // areas are counted once pixels are decided anew
     this.map.showBoxes(this.boxes());
     this.showRows();
     this.showControls();
+    this.spots.show();
   }
 
   boxes() {
@@ -206,6 +212,20 @@ class App {
   hintFor(text) {
     element("hint").hidden = !text;
     element("hint").textContent = text;
+  }
+
+  say(text) {
+    element("copied").textContent = text;
+  }
+
+  /** What does not work is said where everything else is. */
+  async trying(act) {
+    try {
+      this.complain("");
+      await act();
+    } catch (error) {
+      this.complain(error.message);
+    }
   }
 
   complain(text) {

@@ -19,6 +19,7 @@ export class WholeRun {
     element("run-state").textContent = "";
     try {
       const { number, arguments: given, like } = await this.wanted();
+      this.given = { number, arguments: given, like };
       const { run } = await postJson(`/api/rasters/${number}/runs`, { arguments: given, like });
       this.name = run;
       element("stop").hidden = element("run-progress").hidden = false;
@@ -45,6 +46,7 @@ export class WholeRun {
   }
 
   offer(files) {
+    this.offered?.(this.name, this.given);
     const links = files.map((file) => {
       const link = document.createElement("a");
       link.href = `/api/runs/${this.name}/${file}`;

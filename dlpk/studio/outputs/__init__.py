@@ -1,0 +1,1 @@
+"""What one takes away from the page: results of the whole raster, and a package."""

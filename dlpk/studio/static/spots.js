@@ -1,0 +1,135 @@
+// Spots that somebody names on the map, and thresholds that get most of them right.
+
+/* global ol */
+
+import { postJson } from "./api.js";
+import { hex } from "./prompts.js";
+
+const HTML = `
+  <details id="spots-panel">
+    <summary>Fit thresholds to spots</summary>
+    <p class="fine">Say what is at a few places, right and wrong ones; the thresholds follow.</p>
+    <label class="field">Here is <select id="spot-class"></select></label>
+    <div class="buttons">
+      <button id="mark" aria-pressed="false" title="Click spots on the map (P); Enter marks its middle">Mark spots</button>
+      <button id="fit">Fit</button>
+      <button id="clear-spots">Clear</button>
+    </div>
+    <p id="spots-text" role="status"></p>
+  </details>`;
+
+const NONE = ""; // the name of what is no class
+const element = (id) => document.getElementById(id);
+
+export class Spots {
+  constructor(app) {
+    this.app = app;
+    this.marking = false;
+    this.wrong = new Set();
+    element("spots").innerHTML = HTML;
+    element("mark").addEventListener("click", () => this.mark(!this.marking));
+    element("fit").addEventListener("click", () => app.trying(() => this.fit()));
+    element("clear-spots").addEventListener("click", () => app.state.change(null, (now) => (now.spots = [])));
+    this.source = new ol.source.Vector();
+  }
+
+  get spots() {
+    return this.app.state.now.spots ?? [];
+  }
+
+  /** The map may be another one. */
+  attach(map) {
+    map.map.addLayer(new ol.layer.Vector({ source: this.source, style: spotStyle }));
+    map.map.on("singleclick", ({ coordinate }) => {
+      if (this.marking) this.add(coordinate[0], -coordinate[1]);
+    });
+  }
+
+  mark(on) {
+    this.marking = on;
+    if (on) element("spots-panel").open = true;
+    element("mark").setAttribute("aria-pressed", String(on));
+    element("map").classList.toggle("drawing", on);
+    this.app.hintFor(on ? "Click what is there, on the map. Enter marks its middle, P or Esc ends." : "");
+    if (on) element("map").focus();
+  }
+
+  markMiddle() {
+    const [column, row] = this.app.map.place;
+    this.add(column, row);
+  }
+
+  add(x, y) {
+    const { width, height } = this.app.raster;
+    const [column, row] = [Math.floor(x), Math.floor(y)];
+    if (column < 0 || row < 0 || column >= width || row >= height) return;
+    const name = element("spot-class").value;
+    this.wrong.clear();
+    this.app.state.change(null, (now) => (now.spots = [...(now.spots ?? []), [column, row, name]]));
+  }
+
+  show() {
+    const classes = this.app.set.prompts.plan?.classes ?? [];
+    const shown = [...classes.map(({ name }) => [name, name]), [NONE, "none of these"]];
+    const select = element("spot-class");
+    const key = JSON.stringify(shown);
+    if (select.dataset.key !== key) {
+      const before = select.options.length ? select.value : null;
+      select.replaceChildren(...shown.map(([value, text]) => new Option(text, value)));
+      select.dataset.key = key;
+      if (shown.some(([value]) => value === before)) select.value = before;
+    }
+    const colors = new Map(classes.map(({ name, color }) => [name, hex(color)]));
+    this.source.clear();
+    this.spots.forEach(([column, row, name], index) => {
+      const feature = new ol.Feature(new ol.geom.Point([column + 0.5, -row - 0.5]));
+      feature.setProperties({ color: colors.get(name) ?? "#ffffff", none: name === NONE, wrong: this.wrong.has(index) });
+      this.source.addFeature(feature);
+    });
+    const { length } = this.spots;
+    element("fit").disabled = element("clear-spots").disabled = !length;
+    if (!this.fitted || this.fitted.spots !== JSON.stringify(this.spots)) {
+      element("spots-text").textContent = length ? `${length} spot${length > 1 ? "s" : ""}` : "";
+    }
+  }
+
+  async fit() {
+    const { app } = this;
+    const plan = await app.set.prompts.arguments();
+    const used = app.set.prompts.plan.classes;
+    const values = new Map(plan.classes.map(({ name, value }) => [name, value]));
+    const spots = this.spots.map(([column, row, name]) => [column, row, values.get(name) ?? 0]);
+    const request = { ...app.set.prompts.request(true), spots };
+    const found = await postJson(`/api/rasters/${app.raster.number}/spots`, request);
+    this.wrong = new Set(found.wrong);
+    this.fitted = { spots: JSON.stringify(this.spots) };
+    app.state.change(null, (now) => {
+      for (const { value, threshold, changed } of found.classes) {
+        const entry = used.find((other) => other.value === value);
+        const row = now.sets[now.set].rows[entry?.index];
+        if (row && changed) row.threshold = threshold;
+      }
+    });
+    const why = found.classes.filter((entry) => entry.why).map((entry) => `${used[entry.value - 1].name} ${entry.why}`);
+    element("spots-text").textContent = [
+      `${found.right} of ${found.spots} spots are right (before: ${found.before}).`,
+      ...why,
+    ].join(" ");
+    this.show();
+  }
+}
+
+function spotStyle(feature) {
+  const dashed = feature.get("none") ? [3, 3] : undefined;
+  const circle = (radius, color, width, fill) =>
+    new ol.style.Style({
+      image: new ol.style.Circle({
+        radius,
+        stroke: new ol.style.Stroke({ color, width, lineDash: dashed }),
+        fill: fill && new ol.style.Fill({ color: fill }),
+      }),
+    });
+  const styles = [circle(7, "#000", 4), circle(7, "#fff", 2, feature.get("none") ? "rgba(0,0,0,0.35)" : feature.get("color"))];
+  if (feature.get("wrong")) styles.push(circle(12, "#ff3b30", 3));
+  return styles;
+}
