@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Small networks only wait for more threads: hundreds of times longer on a busy machine.
+os.environ["OMP_NUM_THREADS"] = "1"
 # No test depends on how fast the machine is.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

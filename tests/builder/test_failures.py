@@ -18,10 +18,9 @@ import pytest
 import builder.clipseg.build
 import builder.pack
 from builder import BuildError, build
-from tests.support import built_packages, random_package
+from tests.support import built_packages
 
 ROOT = Path(__file__).parents[2]
-one_thread = random_package.one_thread
 pristine = built_packages.pristine
 package = built_packages.package
 out = built_packages.out

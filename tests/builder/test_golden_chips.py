@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +23,6 @@ from builder.clipseg.provenance import CHIPS
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.weights import load_network
 from tests.support.tiny_clipseg import StateDict, reference, settings, token_ids, write_folder
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks as small as these only get slower with more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 # The chips
 

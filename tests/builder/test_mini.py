@@ -20,7 +20,6 @@ THRESHOLD = 0.5
 
 @pytest.fixture(scope="module")
 def model():
-    torch.set_num_threads(1)
     return CLIPSegForImageSegmentation.from_pretrained(MINI, dtype=torch.float32).eval()
 
 

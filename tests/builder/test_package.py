@@ -27,11 +27,10 @@ from model_extension.clipseg.contract.definition import read_definition
 from model_extension.clipseg.network.tensors import tensor_shapes
 from schemas.emd.validate import validate_emd
 from schemas.manifest import validate_manifest
-from tests.support import built_packages, random_package
+from tests.support import built_packages
 from tests.support.built_packages import read_emd, read_manifest, unpacked
 
 ROOT = Path(__file__).parents[2]
-one_thread = random_package.one_thread
 pristine = built_packages.pristine
 package = built_packages.package
 out = built_packages.out

@@ -15,10 +15,9 @@ from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import save_file
 
 from builder import BuildError, build
-from tests.support import built_packages, random_package
+from tests.support import built_packages
 from tests.support.built_packages import read_emd
 
-one_thread = random_package.one_thread
 pristine = built_packages.pristine
 folder = built_packages.folder
 out = built_packages.out

@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-import torch
 
 from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
 from model_extension.clipseg.files.tokenizer import BEGIN, END, _byte_symbols
@@ -56,15 +53,6 @@ NETWORK: dict[str, Any] = {
     "decoder_intermediate_size": 16,
 }
 NAMES = ("water", "trees", "roof", "solar panel")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """For the test modules that take it over: small networks only wait for more threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def random_tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

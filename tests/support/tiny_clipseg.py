@@ -19,9 +19,6 @@ from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
 
 from model_extension.clipseg.files.tokenizer import BEGIN, END, _byte_symbols
 
-# Threads that wait for each other on a busy machine make small networks hundreds of times slower.
-torch.set_num_threads(1)
-
 SYMBOLS = _byte_symbols()
 # No merges: every byte of a prompt is a token of its own, and the end token is the highest id.
 VOCABULARY = {

@@ -13,15 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.support.raster_calls import Raster, block, function, noise
-from tests.support.tiny_clipseg import settings, write_folder, write_package
 
 GROWING = "water {+12m}, trees NOT roof, Ödland"
-
-
-@pytest.fixture(scope="module")
-def emd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    weights = write_folder(tmp_path_factory.mktemp("weights") / "tiny", settings(), image=64)
-    return write_package(tmp_path_factory.mktemp("package") / "tiny", weights, prompt="water")
 
 
 @st.composite

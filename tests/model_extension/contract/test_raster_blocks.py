@@ -22,28 +22,6 @@ from tests.support.raster_calls import (
     same,
     update,
 )
-from tests.support.tiny_clipseg import settings, write_folder, write_package
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("weights") / "tiny", settings(), image=64)
-
-
-@pytest.fixture(scope="module")
-def emd(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_package(tmp_path_factory.mktemp("package") / "tiny", weights, prompt="water")
-
-
-@pytest.fixture(scope="module")
-def classes(emd: Path) -> Any:
-    return function(emd)
-
-
-@pytest.fixture(scope="module")
-def bands(emd: Path) -> Any:
-    return function(emd, return_probability_raster="True")
-
 
 # -- blocks ----------------------------------------------------------------------------------------
 

@@ -14,17 +14,7 @@ import numpy as np
 import pytest
 
 from tests.support.raster_calls import SCALARS, function, noise, same, update
-from tests.support.tiny_clipseg import load_function, settings, write_folder, write_package
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("weights") / "tiny", settings(), image=64)
-
-
-@pytest.fixture(scope="module")
-def emd(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_package(tmp_path_factory.mktemp("package") / "tiny", weights, prompt="water")
+from tests.support.tiny_clipseg import load_function, write_package
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,7 @@ from model_extension.clipseg.inference.segmenter import Segmenter, turned, turne
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.network import CLIPSeg, Decoder
 from model_extension.common.tiles import Place
-from tests.support import random_package
 from tests.support.random_package import write_package
-
-one_thread = random_package.one_thread
 
 
 @pytest.fixture(scope="module")

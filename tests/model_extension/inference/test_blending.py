@@ -15,10 +15,8 @@ from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.network import CLIPSeg
 from model_extension.common.tiles import Place
-from tests.support import random_package
 from tests.support.random_package import write_package
 
-one_thread = random_package.one_thread
 # --- blocks ------------------------------------------------------------------------------------
 
 

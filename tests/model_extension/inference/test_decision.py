@@ -20,10 +20,7 @@ from model_extension.clipseg.language.growth import GROWTH
 from model_extension.clipseg.network.network import Decoder
 from model_extension.common.errors import ArgumentError
 from model_extension.common.tiles import Place
-from tests.support import random_package
 from tests.support.random_package import write_package
-
-one_thread = random_package.one_thread
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,8 @@ from model_extension.clipseg.language.image_prompts import Example
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.language.recipes import RECIPES
 from model_extension.common.errors import ImageError, PromptError, WeightsError
-from tests.support import random_package
 from tests.support.random_package import NAMES, NETWORK, write_package, write_tensors
 
-one_thread = random_package.one_thread
 CPU = torch.device("cpu")
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

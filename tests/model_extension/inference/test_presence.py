@@ -20,10 +20,8 @@ from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.layers import EncoderBlock
 from model_extension.clipseg.network.precision import choose_precision
 from model_extension.common.tiles import Place
-from tests.support import random_package
 from tests.support.random_package import FROZEN_WEIGHTS, NAMES, write_package, write_released
 
-one_thread = random_package.one_thread
 CPU = torch.device("cpu")
 LEVELS = (0.0, 1e-12, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 

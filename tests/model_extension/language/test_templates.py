@@ -20,10 +20,7 @@ from model_extension.clipseg.language.templates import (
 )
 from model_extension.clipseg.network.network import CLIPSeg
 from model_extension.common.errors import ArgumentError
-from tests.support import random_package
 from tests.support.random_package import write_package
-
-one_thread = random_package.one_thread
 
 
 @pytest.mark.parametrize(

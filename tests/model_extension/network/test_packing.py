@@ -17,7 +17,6 @@ from model_extension.common.safetensors import SafetensorsFile
 from tests.support import random_package
 from tests.support.random_package import VOCABULARY, write_package
 
-one_thread = random_package.one_thread
 CPU = torch.device("cpu")
 # Not asked of the code under test, which may be what is broken.
 AVAILABLE = torch.backends.mkldnn.is_available()

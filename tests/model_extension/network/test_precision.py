@@ -28,7 +28,6 @@ from model_extension.common.tiles import Place
 from tests.support import random_package
 from tests.support.random_package import write_package
 
-one_thread = random_package.one_thread
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
 
 
