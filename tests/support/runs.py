@@ -75,10 +75,13 @@ def make_raster(
     nodata: Any = None,
     options: Sequence[str] = (),
     names: Sequence[str] = (),
+    categories: Sequence[str] = (),
 ) -> Path:
     """Write a GeoTIFF; a shape stands for pixels that all differ from their neighbours."""
     if isinstance(pixels, tuple):
         pixels = gradient(pixels, dtype)
+    pixels = pixels if pixels.ndim == 3 else pixels[None]
+    path.parent.mkdir(parents=True, exist_ok=True)
     kind = gdal_array.NumericTypeCodeToGDALTypeCode(pixels.dtype.type)
     driver = gdal.GetDriverByName("GTiff")
     dataset = driver.Create(
@@ -97,8 +100,20 @@ def make_raster(
             band.SetNoDataValue(value)
         if index < len(names):
             band.SetDescription(names[index])
+    if categories:
+        dataset.GetRasterBand(1).SetCategoryNames(list(categories))
     dataset.WriteArray(pixels)
     dataset = None
+    return path
+
+
+def make_picture(path: Path, pixels: np.ndarray) -> Path:
+    """Write a PNG, JPEG or TIFF that lies nowhere on the ground."""
+    kind = {".png": "PNG", ".jpg": "JPEG"}.get(path.suffix.lower(), "GTiff")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = ["QUALITY=100"] if kind == "JPEG" else []
+    source = gdal_array.OpenArray(pixels if pixels.ndim == 3 else pixels[None])
+    gdal.GetDriverByName(kind).CreateCopy(str(path), source, options=options).FlushCache()
     return path
 
 

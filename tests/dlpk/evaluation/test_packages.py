@@ -16,15 +16,15 @@ from dlpk.evaluation.dataset import Dataset, Sample, Support
 from dlpk.evaluation.packages import Method, evaluate_package
 from dlpk.evaluation.protocols import PROTOCOLS, protocol
 from dlpk.evaluation.readers import READERS
-from tests.dlpk.evaluation.test_readers import write
 from tests.support.built_packages import package, pristine
+from tests.support.runs import make_picture
 
 __all__ = ["package", "pristine"]
 
 
 def scene(path: Path, seed: int) -> Path:
     generator = np.random.default_rng(seed)
-    return write(path, generator.integers(0, 256, (3, 40, 48)).astype(np.uint8))
+    return make_picture(path, generator.integers(0, 256, (3, 40, 48)).astype(np.uint8))
 
 
 def test_classes_as_the_package_decides(package: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_one_shot(package: Path, tmp_path: Path) -> None:
     image, shown = scene(tmp_path / "a.png", 0), scene(tmp_path / "b.png", 1)
     mask = np.zeros((40, 48), np.uint8)
     mask[5:20, 8:30] = 1
-    write(tmp_path / "m.png", mask * 255)
+    make_picture(tmp_path / "m.png", mask * 255)
     out = tmp_path / "found.tif"
     arguments = {"image_prompt": f"x = {shown}[{tmp_path / 'm.png'}]", "threshold": "0.45"}
     dlpk.classify(package, image, out, arguments=arguments)
@@ -204,7 +204,7 @@ def test_protocol_from_the_command_into_a_package(
     for seed in range(2):
         scene(root / f"img_dir/val/{seed}.png", seed)
         labels = np.random.default_rng(seed).integers(0, 8, (40, 48)).astype(np.uint8)
-        write(root / f"ann_dir/val/{seed}.png", labels)
+        make_picture(root / f"ann_dir/val/{seed}.png", labels)
     out = tmp_path / "measured.dlpk"
     words = ["evaluate", str(package), str(root), "--protocol", "segearth-loveda", "-q"]
     small = ["--arg", "tile_size=32", "--arg", "padding=8", "--method", "long_side=48"]

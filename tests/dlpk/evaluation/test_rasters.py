@@ -16,42 +16,13 @@ from dlpk.errors import TruthError
 from dlpk.evaluation.grids import Grid
 from dlpk.evaluation.rasters import Options, evaluate_raster
 from dlpk.evaluation.reports.report_text import to_json, to_text
+from tests.support.runs import TRANSFORM, make_raster
 
 gdal.UseExceptions()
-UTM = (500000.0, 10.0, 0.0, 4000000.0, 0.0, -10.0)
-
-
-def raster(
-    path: Path,
-    values: np.ndarray,
-    *,
-    transform: tuple[float, ...] | None = UTM,
-    epsg: int = 32618,
-    nodata: float | None = None,
-    names: list[str] | None = None,
-) -> Path:
-    bands = values if values.ndim == 3 else values[None]
-    kind = {"u1": gdal.GDT_Byte, "i2": gdal.GDT_Int16, "f4": gdal.GDT_Float32}[values.dtype.str[1:]]
-    driver = gdal.GetDriverByName("GTiff")
-    made = driver.Create(str(path), bands.shape[2], bands.shape[1], len(bands), kind)
-    if transform is not None:
-        made.SetGeoTransform(transform)
-        system = osr.SpatialReference()
-        system.ImportFromEPSG(epsg)
-        made.SetProjection(system.ExportToWkt())
-    for number, band in enumerate(bands, 1):
-        made.GetRasterBand(number).WriteArray(band)
-        if nodata is not None:
-            made.GetRasterBand(number).SetNoDataValue(nodata)
-        if names is not None and len(bands) > 1:
-            made.GetRasterBand(number).SetDescription(names[number - 1])
-    if names is not None and len(bands) == 1:
-        made.GetRasterBand(1).SetCategoryNames(names)
-    return path
 
 
 def polygons(path: Path, *entries: tuple[str, tuple[float, ...]], **more: str) -> Path:
-    """Boxes in pixels (left, top, right, bottom) of `UTM`."""
+    """Boxes in pixels (left, top, right, bottom) of `TRANSFORM`."""
     features = []
     for name, (left, top, right, bottom) in entries:
         x = [500000 + 10 * left, 500000 + 10 * right]
@@ -73,10 +44,12 @@ def scene(seed: int = 0, side: int = 40) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_nodata_of_either_does_not_count(tmp_path: Path) -> None:
-    ours = raster(
+    ours = make_raster(
         tmp_path / "a.tif", np.array([[1, 1, 2, 0], [1, 255, 2, 2]], np.uint8), nodata=255
     )
-    theirs = raster(tmp_path / "b.tif", np.array([[7, 0, 2, 0], [7, 7, 2, 9]], np.uint8), nodata=9)
+    theirs = make_raster(
+        tmp_path / "b.tif", np.array([[7, 0, 2, 0], [7, 7, 2, 9]], np.uint8), nodata=9
+    )
     classes = {"water": (1, 7), "trees": (2, 2)}
     result = evaluate_raster(ours, theirs, Options(classes=classes))
     np.testing.assert_array_equal(result.matrix, [[1, 1, 0], [0, 2, 0], [0, 0, 2]])
@@ -91,15 +64,17 @@ def test_names_of_both_are_matched(tmp_path: Path) -> None:
     truth, found = scene()
     turned = np.array([0, 2, 1], np.uint8)[truth]
     turned[0, 0] = 3
-    plain = raster(tmp_path / "a.tif", found, names=["background", "Water", "trees"])
-    named = raster(tmp_path / "b.tif", turned, names=["", "trees", "water", "lava"])
+    plain = make_raster(tmp_path / "a.tif", found, categories=["background", "Water", "trees"])
+    named = make_raster(tmp_path / "b.tif", turned, categories=["", "trees", "water", "lava"])
     result = evaluate_raster(plain, named)
     assert result.names == ("Water", "trees")
     truth[0, 0] = 0
     both = ((truth == 1) & (found == 1)).sum()
     assert result.per_class()[1]["iou"] == both / ((truth == 1) | (found == 1)).sum()
     # Without names equal values mean the same.
-    nameless = evaluate_raster(raster(tmp_path / "c.tif", found), raster(tmp_path / "d.tif", truth))
+    nameless = evaluate_raster(
+        make_raster(tmp_path / "c.tif", found), make_raster(tmp_path / "d.tif", truth)
+    )
     assert nameless.names == ("class 1", "class 2")
     np.testing.assert_array_equal(nameless.matrix, result.matrix)
 
@@ -107,11 +82,11 @@ def test_names_of_both_are_matched(tmp_path: Path) -> None:
 def test_truth_with_other_pixels_elsewhere(tmp_path: Path) -> None:
     """Half the cell size, a larger extent, another coordinate system: the same agreement."""
     truth, found = scene()
-    ours = raster(tmp_path / "ours.tif", found)
-    plain = evaluate_raster(ours, raster(tmp_path / "plain.tif", truth))
+    ours = make_raster(tmp_path / "ours.tif", found)
+    plain = evaluate_raster(ours, make_raster(tmp_path / "plain.tif", truth))
     fine = np.pad(truth, 4).repeat(2, 0).repeat(2, 1)
     place = (500000 - 40, 5, 0, 4000000 + 40, 0, -5)
-    finer = evaluate_raster(ours, raster(tmp_path / "fine.tif", fine, transform=place))
+    finer = evaluate_raster(ours, make_raster(tmp_path / "fine.tif", fine, transform=place))
     np.testing.assert_array_equal(finer.matrix, 4 * plain.matrix)
     coarse = evaluate_raster(ours, tmp_path / "fine.tif", Options(grid="prediction"))
     np.testing.assert_array_equal(coarse.matrix, plain.matrix)
@@ -138,7 +113,7 @@ def test_area_of_pixels() -> None:
         grid = Grid(10, 10, transform, system.ExportToWkt(), True)
         return float(grid.pixel_areas([(0, 0, 10, 10)])[0])
 
-    assert areas(UTM, 32618) == pytest.approx(100, rel=0.01)
+    assert areas(TRANSFORM, 32618) == pytest.approx(100, rel=0.01)
     # A thousandth of a degree at 60° north: 111.2 m by half of that.
     assert areas((10, 0.001, 0, 60, 0, -0.001), 4326) == pytest.approx(111.2**2 / 2, rel=0.01)
     # Web Mercator stretches by 2 there.
@@ -149,7 +124,7 @@ def test_area_of_pixels() -> None:
 def test_polygons_and_regions(tmp_path: Path) -> None:
     found = np.zeros((10, 20), np.uint8)
     found[:, :4] = 1
-    ours = raster(tmp_path / "a.tif", found, names=["background", "water"])
+    ours = make_raster(tmp_path / "a.tif", found, categories=["background", "water"])
     truth = polygons(tmp_path / "t.geojson", ("water", (0, 0, 4, 5)))
     districts = polygons(
         tmp_path / "d.geojson", ("north", (0, 0, 20, 5)), ("south", (0, 5, 20, 9)), name="{}ern"
@@ -170,8 +145,8 @@ def test_probabilities(tmp_path: Path) -> None:
     values = np.array(
         [[[0.9, 0.4, 0.2, 0.6, 0.1, 0.7]], [[0.1, 0.3, 0.8, 0.5, 0.2, np.nan]]], np.float32
     )
-    ours = raster(tmp_path / "p.tif", values, names=["water", "trees"])
-    labels = raster(tmp_path / "t.tif", truth)
+    ours = make_raster(tmp_path / "p.tif", values, names=["water", "trees"])
+    labels = make_raster(tmp_path / "t.tif", truth)
     result = evaluate_raster(ours, labels, Options(threshold=0.35))
     # Not known where a band is NaN.
     np.testing.assert_array_equal(result.matrix, [[1, 0, 0], [0, 2, 0], [0, 1, 1]])
@@ -183,7 +158,7 @@ def test_probabilities(tmp_path: Path) -> None:
 
 def test_blocks_with_boundaries_are_as_the_whole(tmp_path: Path) -> None:
     truth, found = scene(3, 64)
-    ours, theirs = raster(tmp_path / "a.tif", found), raster(tmp_path / "b.tif", truth)
+    ours, theirs = make_raster(tmp_path / "a.tif", found), make_raster(tmp_path / "b.tif", truth)
     whole = evaluate_raster(ours, theirs, Options(boundary=(1, 2), block=64))
     parts = evaluate_raster(ours, theirs, Options(boundary=(1, 2), block=20))
     assert len(parts.samples) == 16
@@ -196,17 +171,18 @@ def test_blocks_with_boundaries_are_as_the_whole(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     truth, found = scene()
-    ours = raster(tmp_path / "a.tif", found, names=["", "water", "trees"])
+    ours = make_raster(tmp_path / "a.tif", found, categories=["", "water", "trees"])
     with pytest.raises(TruthError, match=r"40 by 40 .* compared with 8 by 8.*same size"):
-        evaluate_raster(ours, raster(tmp_path / "s.tif", truth[:8, :8], transform=None))
+        evaluate_raster(ours, make_raster(tmp_path / "s.tif", truth[:8, :8], transform=None))
     far = (900000.0, 10.0, 0.0, 4000000.0, 0.0, -10.0)
     with pytest.raises(TruthError, match="no pixel in common"):
-        evaluate_raster(ours, raster(tmp_path / "f.tif", truth, transform=far))
+        evaluate_raster(ours, make_raster(tmp_path / "f.tif", truth, transform=far))
     with pytest.raises(TruthError, match=r"none of the classes water, trees; they name: lava"):
         evaluate_raster(ours, polygons(tmp_path / "l.geojson", ("lava", (0, 0, 2, 2))))
     with pytest.raises(TruthError, match="--classes water=1"):
         evaluate_raster(
-            raster(tmp_path / "n.tif", found), polygons(tmp_path / "w.geojson", ("w", (0, 0, 2, 2)))
+            make_raster(tmp_path / "n.tif", found),
+            polygons(tmp_path / "w.geojson", ("w", (0, 0, 2, 2))),
         )
     with pytest.raises(TruthError, match="grid is 'mine'"):
         evaluate_raster(ours, ours, Options(grid="mine"))
@@ -214,8 +190,8 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
 
 def test_command_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, found = scene()
-    ours = raster(tmp_path / "a.tif", found)
-    theirs = raster(tmp_path / "b.tif", truth)
+    ours = make_raster(tmp_path / "a.tif", found)
+    theirs = make_raster(tmp_path / "b.tif", truth)
     reports = [tmp_path / f"r.{form}" for form in ("html", "json", "csv")]
     words = ["evaluate", str(ours), str(theirs), "--classes", "water=1,<b>=2", "-q"]
     more = [word for report in reports for word in ("--report", str(report))]
@@ -241,7 +217,7 @@ def test_command_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_json_has_no_nan(tmp_path: Path) -> None:
-    ours = raster(tmp_path / "a.tif", np.ones((4, 4), np.uint8))
+    ours = make_raster(tmp_path / "a.tif", np.ones((4, 4), np.uint8))
     text = to_json(evaluate_raster(ours, ours, Options(classes={"a": (1, 1), "b": (2, 2)})))
     assert "NaN" not in text
     assert json.loads(text)["classes"][2]["iou"] is None

@@ -16,30 +16,17 @@ from dlpk.evaluation.dataset import Dataset
 from dlpk.evaluation.measures.counts import IGNORED
 from dlpk.evaluation.readers import READERS, read_dataset
 from dlpk.evaluation.readers.folders import LAYOUTS
+from tests.support.runs import make_picture
 
 gdal.UseExceptions()
-FORMS = {".png": "PNG", ".jpg": "JPEG", ".tif": "GTiff", ".tiff": "GTiff"}
-
-
-def write(path: Path, pixels: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bands = pixels if pixels.ndim == 3 else pixels[None]
-    memory = gdal.GetDriverByName("MEM").Create("", bands.shape[2], bands.shape[1], len(bands), 1)
-    memory.WriteArray(bands)
-    options = ["QUALITY=100"] if FORMS[path.suffix.lower()] == "JPEG" else []
-    made = gdal.GetDriverByName(FORMS[path.suffix.lower()]).CreateCopy(
-        str(path), memory, options=options
-    )
-    made.FlushCache()
-    return path
 
 
 def image(path: Path, rows: int = 4, columns: int = 6) -> Path:
-    return write(path, np.full((3, rows, columns), 90, np.uint8))
+    return make_picture(path, np.full((3, rows, columns), 90, np.uint8))
 
 
 def mask(path: Path, values: list[list[int]]) -> Path:
-    return write(path, np.array(values, np.uint8))
+    return make_picture(path, np.array(values, np.uint8))
 
 
 def truths(dataset: Dataset) -> list[list[list[int]]]:
@@ -96,7 +83,9 @@ def test_plain_folders(tmp_path: Path) -> None:
     assert dataset.classes == ("water", "land")
     assert truths(dataset) == [[[1, 2, 0, 255]]]
     # Colours, as JSON or as three numbers and a name.
-    write(tmp_path / "masks/x.png", np.array([[[255, 0, 9]], [[0, 0, 9]], [[0, 255, 9]]], np.uint8))
+    make_picture(
+        tmp_path / "masks/x.png", np.array([[[255, 0, 9]], [[0, 0, 9]], [[0, 255, 9]]], np.uint8)
+    )
     image(tmp_path / "images/x.jpg", 1, 3)
     (tmp_path / "classes.json").write_text('{"red": "#ff0000", "other": [0, 0, 255]}')
     dataset = read_dataset("folders", tmp_path, classes="classes.json")

@@ -9,32 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr, osr
+from osgeo import ogr, osr
 
 from dlpk.errors import FinetuningError
 from dlpk.finetuning.data import read_data
 from dlpk.finetuning.scenes import NOTHING, UNKNOWN, LabelledData
 from dlpk.finetuning.split import split
 from dlpk.finetuning.views import draw_training, show
+from tests.support.runs import make_picture, make_raster
 
 BANDS = (0, 1, 2)
 
 
-def write(path: Path, array: np.ndarray, left: float | None = None, system: int = 32618) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    array = array if array.ndim == 3 else array[None]
-    memory = gdal.GetDriverByName("MEM").Create(
-        "", array.shape[2], array.shape[1], len(array), gdal.GDT_Byte
-    )
-    if left is not None:
-        memory.SetGeoTransform((left, 1.0, 0.0, 5000.0, 0.0, -1.0))
-        reference = osr.SpatialReference()
-        reference.ImportFromEPSG(system)
-        memory.SetProjection(reference.ExportToWkt())
-    memory.WriteArray(array)
-    kind = "PNG" if path.suffix == ".png" else "GTiff"
-    gdal.GetDriverByName(kind).CreateCopy(str(path), memory).FlushCache()
-    return path
+def write(path: Path, array: np.ndarray, left: float) -> Path:
+    return make_raster(path, array, transform=(left, 1.0, 0.0, 5000.0, 0.0, -1.0))
 
 
 def chips(folder: Path, count: int = 6, side: int = 64) -> Path:
@@ -130,8 +118,8 @@ def test_views_show_what_lies_there(tmp_path: Path) -> None:
     """Whatever the zoom and the turn, bright pixels are labelled bright."""
     labels = np.kron(np.random.default_rng(1).integers(0, 2, (16, 16)), np.ones((16, 16))) + 1
     folder = tmp_path / "a"
-    write(folder / "images" / "x.png", np.stack([labels * 100] * 3).astype(np.uint8))
-    write(folder / "masks" / "x.png", labels.astype(np.uint8))
+    make_picture(folder / "images" / "x.png", np.stack([labels * 100] * 3).astype(np.uint8))
+    make_picture(folder / "masks" / "x.png", labels.astype(np.uint8))
     found = data(folder, classes="dark, bright")
     divided = split(found.scenes, found.classes, 64, 0)
     views = draw_training(found.scenes, divided, divided.training, 30, 64, 0)

@@ -16,6 +16,7 @@ from dlpk.errors import FinetuningError
 from dlpk.finetuning.api import choose_method, finetune
 from dlpk.testing.golden_test import golden_test
 from dlpk.validation.validate import validate
+from tests.support.runs import make_raster
 from tests.support.tiny_clipseg import settings, write_folder
 
 SIDE = 288
@@ -24,15 +25,6 @@ NAME = "solar park"
 
 class Killed(BaseException):
     """What nobody catches."""
-
-
-def write(path: Path, array: np.ndarray) -> Path:
-    kind = gdal.GetDriverByName("GTiff")
-    target = kind.Create(str(path), array.shape[2], array.shape[1], len(array), gdal.GDT_Byte)
-    target.SetGeoTransform((440530.0, 10.0, 0.0, 4174660.0, 0.0, -10.0))
-    target.WriteArray(array)
-    target.FlushCache()
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +43,9 @@ def parks(tmp_path_factory: pytest.TempPathFactory) -> str:
                 pattern = stripes[np.indices((height, width))[0] // 3 % 2]
                 pixels[(slice(None), *part)] = np.moveaxis(pattern, -1, 0)
                 labels[(0, *part)] = 1
-    return f"{write(folder / 'scene.tif', pixels)}={write(folder / 'labels.tif', labels)}"
+    return (
+        f"{make_raster(folder / 'scene.tif', pixels)}={make_raster(folder / 'labels.tif', labels)}"
+    )
 
 
 def test_a_new_concept_is_learnt_and_the_package_runs(
@@ -95,8 +89,8 @@ def test_learnt_prompts_leave_all_others_as_they_were(frozen: str | None, tmp_pa
     random = np.random.default_rng(0)
     pixels = random.integers(0, 255, (3, 96, 96)).astype(np.uint8)
     labels = (np.indices((96, 96))[:1] // 24 % 2 + 1).astype(np.uint8)
-    raster = write(tmp_path / "a.tif", pixels)
-    data = [f"{raster}={write(tmp_path / 'b.tif', labels)}"]
+    raster = make_raster(tmp_path / "a.tif", pixels)
+    data = [f"{raster}={make_raster(tmp_path / 'b.tif', labels)}"]
     out, again = tmp_path / "q.dlpk", tmp_path / "again.dlpk"
     more = {"classes": "roof, odd thing = water", "steps": 4, "device": "cpu"}
     result = finetune(parent, data, out, method="prompts", ladder=True, **more)
