@@ -6,9 +6,18 @@ with them, too.
 
 from __future__ import annotations
 
-from schemas.findings import Collector, Finding, Report, Rule, Severity, printable
+from schemas.findings import Collector, Finding, Report, Rule, Severity, printable, read_rules
 
-__all__ = ["Collector", "Finding", "Report", "Rule", "Severity", "halves", "printable"]
+__all__ = [
+    "Collector",
+    "Finding",
+    "Report",
+    "Rule",
+    "Severity",
+    "halves",
+    "printable",
+    "read_rules",
+]
 
 
 def halves(error: Exception, remedy: str) -> tuple[str, str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Collector", "Finding", "Report", "Rule", "Severity", "printable"]
+__all__ = ["Collector", "Finding", "Report", "Rule", "Severity", "printable", "read_rules"]
 
 EXAMPLES_PER_RULE = 20
 """A rule that is broken in ten thousand places is shown with this many, then counted."""
@@ -45,6 +47,20 @@ class Rule(NamedTuple):
     severity: Severity
     reason: str
     source: str
+
+
+def read_rules(module: str) -> dict[str, Rule]:
+    """Read the table of rules that stands beside a module.
+
+    Parameters
+    ----------
+    module : str
+        Its ``__file__``; `rules.json` in that folder maps names to severity, reason and source.
+    """
+    table: dict[str, list[str]] = json.loads(
+        Path(module).with_name("rules.json").read_text("utf-8")
+    )
+    return {name: Rule(Severity(entry[0]), *entry[1:]) for name, entry in table.items()}
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from ..lint import rules as function_rules
 from ..lint.releases import PRO, VERSIONS
 from ..package import rules as container_rules
 from ..testing import rules as run_rules
-from ..weights import files as check_weights
-from ..weights import manifest as check_files
+from ..weights import rules as weights_rules
 
 __all__ = ["RULES", "rewrite", "tables"]
 
@@ -27,8 +26,7 @@ _TABLES: Final[tuple[ModuleType, ...]] = (
     container_rules,
     emd_rules,
     function_rules,
-    check_weights,
-    check_files,
+    weights_rules,
     run_rules,
 )
 

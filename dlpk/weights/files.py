@@ -10,68 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import BuiltInFunctionError, PackageError
-from ..findings import Collector, Finding, Report, Rule, Severity, halves
+from ..findings import Collector, Finding, Report, halves
 from ..package.folder import walk
 from ..package.open import Package, resolve
 from .contents import PICKLES, Judge
 from .parts import Content
+from .rules import RULES
 
 __all__ = ["RULES", "check_weights", "refused_by_weights_only"]
-
-_E, _W = Severity.ERROR, Severity.WARNING
-_PICKLE = "Python: documentation of pickle, Warning"
-_TORCH = "torch.load; weights_only is its default from torch 2.6 on, in ArcGIS Pro 3.7"
-_DOCS = "Esri/raster-deep-learning: writing_model_definition, ModelFile"
-
-RULES: dict[str, Rule] = {
-    "weights/missing": Rule(
-        _E, "The built-in functions read the file that ModelFile names.", _DOCS
-    ),
-    "weights/not-there": Rule(
-        _W, "A function of one's own may do without ModelFile, or not.", _DOCS
-    ),
-    "weights/elsewhere": Rule(
-        _W, "The weights are not in the package: other machines do not have them.", _DOCS
-    ),
-    "weights/unknown-format": Rule(
-        _W,
-        "The content is not what the name promises: nobody can judge it.",
-        "the formats' headers",
-    ),
-    "weights/other-network": Rule(
-        _E, "The tensors are not those that the settings describe.", "package format 1"
-    ),
-    "weights/not-compared": Rule(
-        Severity.NOTE, "Comparing tensors with the network needs numpy.", "package format 1"
-    ),
-    "weights/pickle-runs-code": Rule(
-        _E,
-        "Whoever loads the weights runs what the pickle names. Only what tensors need, and values"
-        " beside them, is let through; other classes may be honest, but nobody can tell.",
-        _PICKLE,
-    ),
-    "weights/pickle-hidden-name": Rule(
-        _E, "The pickle works out what it runs, as no honest program writes it.", _PICKLE
-    ),
-    "weights/pickle-classes": Rule(
-        _W,
-        "Parts of torch.nn were saved whole: harmless, but tied to a version of torch, and newer"
-        " torch refuses to load them.",
-        _TORCH,
-    ),
-    "weights/model-code": Rule(
-        _E,
-        "Lambda layers of Keras, and TorchScript or graphs that use files or libraries, run when"
-        " the model is loaded or used.",
-        "modules of TorchScript; Keras: documentation of Lambda",
-    ),
-    "weights/damaged": Rule(
-        _E, "The file breaks off or is none of its kind; up to there it may have run.", "its format"
-    ),
-    "weights/not-read": Rule(
-        _E, "What is not read may run anything.", "this project's choice, for hostile files"
-    ),
-}
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z]:|[\\/]")
 _SUFFIXES: Final = (*PICKLES, ".bin", ".safetensors", ".model", ".weights", ".npy", ".npz")

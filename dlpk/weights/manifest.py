@@ -9,23 +9,12 @@ from typing import Any
 
 from schemas.manifest import validate_golden, validate_manifest
 
-from ..findings import Collector, Report, Rule, Severity
+from ..findings import Collector, Report
 from ..package.package import MANIFEST, Package
+from .rules import RULES
 
-__all__ = ["RULES", "check_manifest"]
+__all__ = ["check_manifest"]
 
-_FORMAT = "package format 1"
-RULES: dict[str, Rule] = {
-    "manifest/file-missing": Rule(
-        Severity.ERROR, "A file of the package was removed after it was built.", _FORMAT
-    ),
-    "manifest/file-changed": Rule(
-        Severity.ERROR, "A file of the package was changed after it was built.", _FORMAT
-    ),
-    "manifest/file-extra": Rule(
-        Severity.WARNING, "A file was added to the package after it was built.", _FORMAT
-    ),
-}
 GOLDEN = "golden/golden.json"
 _AGAIN = "Build the package again if that is meant, or put the file right."
 
