@@ -21,8 +21,9 @@ from tests.support.runs import make_picture, make_raster
 BANDS = (0, 1, 2)
 
 
-def write(path: Path, array: np.ndarray, left: float) -> Path:
-    return make_raster(path, array, transform=(left, 1.0, 0.0, 5000.0, 0.0, -1.0))
+def write(path: Path, array: np.ndarray, left: float | None = None, system: int = 32618) -> Path:
+    place = None if left is None else (left, 1.0, 0.0, 5000.0, 0.0, -1.0)
+    return make_raster(path, array, transform=place, epsg=system)
 
 
 def chips(folder: Path, count: int = 6, side: int = 64) -> Path:
@@ -83,11 +84,8 @@ def test_tiles_of_16_bit_share_one_stretch(tmp_path: Path) -> None:
     folder = chips(tmp_path / "a", 2)
     for number, level in enumerate((300, 3000)):
         values = level + np.arange(64 * 64).reshape(64, 64) % 97
-        path = folder / "images" / f"{number:09}.tif"
-        target = gdal.GetDriverByName("GTiff").Create(str(path), 64, 64, 3, gdal.GDT_UInt16)
-        target.SetGeoTransform((1000.0 + 32 * number, 1.0, 0.0, 5000.0, 0.0, -1.0))
-        target.WriteArray(np.stack([values] * 3).astype(np.uint16))
-        del target
+        pixels = np.stack([values] * 3).astype(np.uint16)
+        write(folder / "images" / f"{number:09}.tif", pixels, 1000.0 + 32 * number)
     dark, bright = (scene.read((0, 0, 64, 64))[0] for scene in data(folder).scenes)
     assert dark.dtype == np.uint8 and dark.max() < 20 < 230 < bright.min()
 
