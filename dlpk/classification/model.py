@@ -220,7 +220,7 @@ class Model(LoadedModel):
                     left_out=left_out,
                 )
             except BaseException as error:
-                if journal and not resume:
+                if journal is not None and not resume:
                     journal.remove()
                 elif journal and isinstance(error, DlpkError):
                     error.add_lines(

@@ -55,8 +55,10 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             reason = str(error) or type(error).__name__
             raise ClusterError(f"no scheduler answers at {scheduler}: {reason}") from error
-        with client:
+        try:
             yield client
+        finally:
+            _close(client)
         return
     assert workers is not None
     if workers < 1:
@@ -76,16 +78,26 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster, set_as_default=False) as client,
     ):
-        yield client
+        client = Client(cluster, set_as_default=False)
+        try:
+            yield client
+        finally:
+            _close(client)
+
+
+def _close(client: Any) -> None:
+    """Close a connection; one that is lost is not waited for."""
+    client.close(**({} if client.status == "running" else {"timeout": 1}))
 
 
 @contextmanager
 def _main_stays_here() -> Iterator[None]:
     """Keep new processes from running the script that started this one."""
-    main = vars(sys.modules["__main__"])
-    kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main: dict[str, Any] = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {
+        name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+    }
     main["__spec__"] = None
     try:
         yield

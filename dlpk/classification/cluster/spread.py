@@ -8,10 +8,12 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import CancelledError, ClusterError, OutputError
+from ...errors import CancelledError as StoppedError
+from ...errors import ClusterError, OutputError
 from ...harness.environment import Say
 from ...raster.grid import Block, BlockGrid
 from ..journal import Journal
@@ -38,7 +40,6 @@ class _Sent:
     first: int
     last: int
     at: float = field(default_factory=time.monotonic)
-    copied: bool = False
 
 
 class _Spread:
@@ -105,14 +106,16 @@ class _Spread:
         self._submit(*piece, only=workers if self._unfit else None)
         return True
 
-    def _submit(
-        self, first: int, last: int, only: list[str] | None = None, copied: bool = False
-    ) -> None:
+    def _submit(self, first: int, last: int, only: list[str] | None = None) -> None:
         key = f"dlpk-{first}-{last}-{uuid.uuid4().hex[:8]}"
         future = self._client.submit(
-            run_range, self._job, first, last, key=key, pure=False, workers=only or None
+            *(run_range, self._job, first, last),
+            key=key,
+            pure=False,
+            workers=only or None,
+            allow_other_workers=bool(only),  # those may be gone when it is their turn
         )
-        self._sent[future] = _Sent(first, last, copied=copied)
+        self._sent[future] = _Sent(first, last)
         future.add_done_callback(self._ready.put)
 
     def _forget(self, futures: list[Any]) -> None:
@@ -123,14 +126,16 @@ class _Spread:
 
     def _take(self, future: Any) -> None:
         """Take note of a range that has come to an end, in whatever way."""
-        sent, status = self._sent.pop(future), future.status
-        if status == "finished":
-            self._take_report(sent, future.result())
-        elif status == "error":
-            self._take_error(sent, future.exception())
+        sent = self._sent.pop(future)
+        try:
+            error = future.exception()
+            report = None if error else future.result()
+        except CancelledError as lost:  # not by us: those are not waited for
+            raise self._lost() from lost
+        if report is None:
+            self._take_error(sent, error)
         else:
-            self._sent[future] = sent
-            raise self._lost()
+            self._take_report(sent, report)
 
     def _take_report(self, sent: _Sent, report: Report) -> None:
         for level, text in report.said:
@@ -191,16 +196,18 @@ class _Spread:
         """Give ranges that are late to others too: the first to finish counts."""
         if len(self._sent) >= IN_FLIGHT * len(workers):
             return
-        for future, sent in list(self._sent.items()):
-            usual = self._ranges.seconds_per_block * (sent.last + 1 - sent.first) or self._seconds
-            if sent.copied or time.monotonic() - sent.at < max(LATE_SECONDS, LATE * usual):
+        holders = None
+        latest = {(sent.first, sent.last): sent for sent in self._sent.values()}
+        for (first, last), sent in latest.items():
+            usual = self._ranges.seconds_per_block * (last + 1 - first) or self._seconds
+            if time.monotonic() - sent.at < max(LATE_SECONDS, LATE * usual):
                 continue
-            holders = self._client.processing()
-            others = [name for name in workers if future.key not in holders.get(name, ())]
+            holders = holders or self._client.processing()
+            keys = {f.key for f, s in self._sent.items() if (s.first, s.last) == (first, last)}
+            others = [name for name in workers if not keys & set(holders.get(name, ()))]
             if others:
-                LOG.info("blocks %d-%d are late, another worker gets them", sent.first, sent.last)
-                sent.copied = True
-                self._submit(sent.first, sent.last, only=others, copied=True)
+                LOG.info("blocks %d-%d are late, another worker gets them", first, last)
+                self._submit(first, last, only=others)
 
 
 def spread(
@@ -241,7 +248,7 @@ def spread(
 
     def told(pixels: int, workers: int) -> None:
         if progress is not None and progress(min(pixels, total), total) is False:
-            raise CancelledError("stopped; the result is not written")
+            raise StoppedError("stopped; the result is not written")
 
     run.run(told)
     return run.failed

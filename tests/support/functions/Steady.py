@@ -23,12 +23,13 @@ class Steady:
             {"name": "output", "dataType": "string", "value": "classes"},
             {"name": "seconds", "dataType": "numeric", "value": 0},
             {"name": "batch_size", "dataType": "numeric", "value": 4},
-            # Easting and northing of a block's top left corner, what happens there (raise, kill,
-            # stop), and a file that it only happens without, if one is named.
+            # Easting and northing of a block's top left corner, and what happens there: raise
+            # or kill for as long as a folder exists, or stop once, which leaves the number of the
+            # process in a file.
             {"name": "trouble", "dataType": "string", "value": ""},
             # Batches above this size are too large.
             {"name": "memory", "dataType": "numeric", "value": 99},
-            # A file that every call adds a letter to.
+            # A folder with a file that every call adds a letter to.
             {"name": "counting", "dataType": "string", "value": ""},
         ]
 
@@ -53,7 +54,7 @@ class Steady:
 
     def updatePixels(self, tlc, shape, props, **pixelBlocks):
         if self.scalars["counting"]:
-            with open(self.scalars["counting"], "a") as file:
+            with open(os.path.join(self.scalars["counting"], "calls"), "a") as file:
                 file.write(".")
         time.sleep(float(self.scalars["seconds"]))
         if float(self.scalars["batch_size"]) > float(self.scalars["memory"]):
@@ -68,13 +69,14 @@ class Steady:
     def trouble(self, extent):
         if not self.scalars["trouble"]:
             return
-        east, north, kind, *unless = self.scalars["trouble"].split()
+        east, north, kind, name = self.scalars["trouble"].split()
         if (float(east), float(north)) != (extent[0], extent[3]):
             return
-        if unless and os.path.exists(unless[0]):
-            return
-        if unless:
-            open(unless[0], "w").close()
-        if kind == "raise":
+        if kind == "stop" and not os.path.exists(name):
+            with open(name, "w") as file:
+                file.write(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif os.path.exists(name) and kind == "raise":
             raise RuntimeError("this block fails")
-        os.kill(os.getpid(), signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
+        elif os.path.exists(name) and kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
