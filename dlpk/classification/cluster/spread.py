@@ -145,8 +145,9 @@ class _Spread:
         if report.broken:
             raise OutputError(f"{report.worker} cannot write: {report.refused}")
         if report.refused:
+            if report.worker not in self._unfit:
+                self._say("warning", f"{report.worker} takes no part: {report.refused}")
             self._unfit[report.worker] = report.refused
-            self._say("warning", f"{report.worker} takes no part: {report.refused}")
             if not self._workers():
                 raise ClusterError(f"no worker can take part: {report.refused}")
             self._again.append((sent.first, sent.last))
