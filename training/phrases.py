@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,109 +15,26 @@ WORDS = Path(__file__).parent / "words"
 NOTHING = len(CONCEPTS)
 """The number that stands for "none of the concepts"."""
 
-PHRASES: dict[str, tuple[str, ...]] = {
-    "water": (
-        "water", "waters", "open water", "surface water", "water surface", "body of water",
-        "bodies of water", "water body", "water bodies", "lake", "lakes", "river", "rivers", "sea",
-        "the sea", "sea water", "ocean", "oceans", "pond", "ponds", "lagoon", "lagoons", "bay",
-        "creek", "creeks", "stream", "reservoir", "reservoirs", "lake water", "river water",
-    ),
-    "vegetation": (
-        "vegetation", "vegetated area", "vegetated areas", "vegetated land", "green vegetation",
-        "vegetation cover", "plants", "plant", "green plants", "plant cover", "plant life",
-        "greenery", "living plants", "foliage",
-    ),
-    "forest": (
-        "forest", "forests", "tree", "trees", "woodland", "woodlands", "woods", "forested area",
-        "forested areas", "forest cover", "tree cover", "tree canopy", "trees and forest",
-    ),
-    "cropland": (
-        "crop", "crops", "cropland", "croplands", "grass", "grassland", "grasslands", "meadow",
-        "meadows", "pasture", "pastures", "green field", "green fields", "crop field",
-        "crop fields", "lawn", "growing crops",
-    ),
-    "bare ground": (
-        "bare ground", "bare soil", "bare land", "bare earth", "soil", "exposed soil", "dirt",
-        "bare field", "bare fields", "ploughed field", "ploughed fields", "plowed field",
-        "fallow field", "fallow land", "barren land",
-    ),
-    "built-up": (
-        "built-up", "built up", "built-up area", "built-up areas", "built up area", "building",
-        "buildings", "house", "houses", "roof", "roofs", "town", "towns", "village", "villages",
-        "settlement", "settlements", "urban", "urban area", "urban areas", "city", "homes",
-        "rooftops", "rooftop",
-    ),
-    "sand": (
-        "sand", "sands", "beach", "beaches", "sandy beach", "sandy beaches", "sand beach",
-        "sand dune", "sand dunes", "dunes", "dune", "white sand", "sandy shore",
-    ),
-    "marsh": (
-        "marsh", "marshes", "marshland", "salt marsh", "salt marshes", "tidal marsh", "wetland",
-        "wetlands", "swamp", "swamps", "coastal wetland",
-    ),
-    "cloud": (
-        "cloud", "clouds", "cloud cover", "white cloud", "white clouds", "cloudy sky",
-        "cloudy area", "cumulus clouds", "clouds in the sky",
-    ),
-    "snow": (
-        "snow", "snow cover", "snow field", "snow fields", "snowfield", "snow covered ground",
-        "snow-covered ground", "snowy ground", "snowy field", "fresh snow",
-    ),
-}  # fmt: skip
+_TABLES: dict[str, Any] = json.loads((WORDS / "phrases.json").read_text("utf-8"))
+
+PHRASES: dict[str, list[str]] = _TABLES["phrases"]
 """Concept to its phrasings."""
 
-TEMPLATES = (
-    "a photo of {}", "a photograph of {}", "an image of {}", "a picture of {}",
-    "{} seen from above", "{} in the image", "{} in this scene", "{} from the air", "this is {}",
-    "there is {} here",
-    "show me {}", "find {}", "all {}", "any {}", "some {}", "areas of {}", "{} area", "only {}",
-    "the parts with {}", "where is {}", "look for {}", "one of the {}", "more {}",
-)  # fmt: skip
+TEMPLATES: list[str] = _TABLES["templates"]
 """Sentences that the training puts around phrases and around unknown words alike."""
 
-QUALITIES = (
-    "", "", "", "good", "bad", "cropped", "sharp", "blurry", "clear", "low resolution", "large",
-    "small", "colour", "beautiful", "high quality", "new", "old", "typical", "simple", "single",
-)  # fmt: skip
-VIEWS = (
-    "", "", "satellite", "aerial", "drone", "overhead", "top-down", "remote sensing", "sentinel",
-    "landsat", "bird's eye", "orbital",
-)  # fmt: skip
-PICTURES = (
-    "image", "photo", "photograph", "picture", "view", "scene", "shot", "map", "tile", "imagery",
-    "landscape", "rendering",
-)  # fmt: skip
+QUALITIES: list[str] = _TABLES["qualities"]
+VIEWS: list[str] = _TABLES["views"]
+PICTURES: list[str] = _TABLES["pictures"]
 """With `QUALITIES` and `VIEWS`: "a good aerial photo of ..."."""
 
-HELD_OUT_TEMPLATES = (
-    "a satellite photograph of {}", "an overhead view of {}", "a sharp satellite image of {}",
-    "a good photo of the {}", "an aerial scene with {}", "{} in the picture",
-)  # fmt: skip
+HELD_OUT_TEMPLATES: list[str] = _TABLES["held-out templates"]
 """Sentences that only the evaluation uses."""
 
-ADJECTIVES = (
-    "large", "small", "big", "wide", "green", "blue", "dark", "bright", "deep", "shallow", "calm",
-    "clear", "clean", "dense", "dry", "wet", "young", "old", "natural", "lush", "healthy", "brown",
-    "white", "grey", "visible", "nearby", "distant", "beautiful", "muddy", "sunny",
-)  # fmt: skip
+ADJECTIVES: list[str] = _TABLES["adjectives"]
 """Words that leave a concept what it is."""
 
-COMPOUNDS = (
-    "water bottle", "glass of water", "bottle of water", "water tower", "water pistol",
-    "water melon", "water pipe", "water polo", "water tank", "water slide", "sea lion",
-    "sea food", "sea shell", "river boat", "lake house monster", "ocean liner", "ocean wave radio",
-    "forest fire", "tree house club", "christmas tree", "shoe tree", "family tree", "plant pot",
-    "power plant", "nuclear plant", "steel plant", "grass hopper", "grass skirt", "lawn mower",
-    "lawn chair", "crop top", "crop circle", "soil sample bag", "dirt bike", "bare feet",
-    "bare hands", "bare bones", "dog house", "opera house", "white house", "light house",
-    "village people", "building blocks", "city map", "city bus", "roof rack", "sand castle",
-    "sand paper", "sand box", "beach ball", "beach towel", "beach chair", "marsh mallow",
-    "cloud computing", "cloud storage", "sound cloud", "snow white", "snow ball", "snow shoe",
-    "snow man", "snow leopard", "green card", "green tea", "green apple", "white bread",
-    "open door", "open book", "body builder", "body lotion", "surface pro", "ground beef",
-    "field hockey", "field mouse", "urban legend", "urban music", "salt and pepper", "salt shaker",
-    "bay leaf", "creek mythology", "stream of consciousness", "swamp thing", "pond skater",
-)  # fmt: skip
+COMPOUNDS: list[str] = _TABLES["compounds"]
 """Things that have a concept's word in their name and are something else."""
 
 _SCRIPTS = (

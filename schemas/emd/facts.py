@@ -1,124 +1,40 @@
-"""What is known of model types, keys and names in model definitions."""
+"""What is known of model types, keys and names in model definitions: `facts.json`."""
 
 from __future__ import annotations
 
-__all__ = [
-    "BACKGROUND_NAMES",
-    "CORE_KEYS",
-    "FLAGS",
-    "IMAGERY_TYPES",
-    "MODEL_TYPES",
-    "PATH_KEYS",
-    "PIXEL_TYPES",
-    "RETIRED_FRAMEWORKS",
-    "WRONG_TYPES",
-]
+import json
+from pathlib import Path
+from typing import Any
 
-_DETECT = "Detect Objects Using Deep Learning"
-_CLASSIFY_OBJECTS = "Classify Objects Using Deep Learning"
+_FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_text("utf-8"))
 
-MODEL_TYPES: dict[str, str] = {
-    "ImageClassification": "",
-    "ClassifyPixels": "",
-    # Whether Classify Pixels takes these four is not documented, so nothing is said about them.
-    "CycleGAN": "",
-    "Pix2Pix": "",
-    "Pix2PixHD": "",
-    "SuperResolution": "",
-    "PanopticSegmenter": "",
-    "ObjectDetection": _DETECT,
-    "InstanceDetection": _DETECT,
-    "ObjectClassification": _CLASSIFY_OBJECTS,
-    "ImageCaptioner": _CLASSIFY_OBJECTS,
-    "ObjectTracking": "object tracking in video",
-    "PointCloudClassification": "point cloud tools",
-    "PointCloudDetection": "point cloud tools",
-    "TimeSeriesModel": "time series tools",
-    "FullyConnectedNetwork": "tools for tables",
-    "MLModel": "tools for tables",
-    "AutoML": "tools for tables",
-    "Transformer": "text tools",
-    "TextClassifier": "text tools",
-    "ZeroShotClassifier": "text tools",
-    "EntityRecognizer": "text tools",
-    "SequenceToSequence": "text tools",
-    "TextTranslator": "text tools",
-    "llm": "text tools",
-}
-"""Known values of ModelType and the tool they are made for ("" for Classify Pixels)."""
+MODEL_TYPES: dict[str, str] = _FACTS["model types"]
+"""Known values of ModelType and the tool they are made for.
+
+"" stands for Classify Pixels, and for types of which it is not documented whether that takes them.
+"""
 
 PIXEL_TYPES = frozenset({"ImageClassification", "ClassifyPixels"})
 """Model types that give a class per pixel."""
 
 IMAGERY_TYPES = PIXEL_TYPES | {
-    "ObjectDetection",
-    "InstanceDetection",
-    "ObjectClassification",
-    "ImageCaptioner",
+    *("ObjectDetection", "InstanceDetection", "ObjectClassification", "ImageCaptioner")
 }
 """Model types that ArcGIS runs tile by tile on imagery, through a raster function."""
 
-WRONG_TYPES: dict[str, str] = {
-    "semanticsegmentation": "ImageClassification",
-    "segmentation": "ImageClassification",
-    "imagesegmentation": "ImageClassification",
-    "pixelclassification": "ImageClassification",
-    "pixelclassifier": "ImageClassification",
-    "classifypixel": "ImageClassification",
-    "detection": "ObjectDetection",
-    "objectdetector": "ObjectDetection",
-    "instancesegmentation": "InstanceDetection",
-    "featureclassification": "ObjectClassification",
-    "featureclassifier": "ObjectClassification",
-    "instancedetector": "InstanceDetection",
-    "imageclassifier": "ImageClassification",
-    "objectclassifier": "ObjectClassification",
-    "imagecaptioning": "ImageCaptioner",
-    "panopticsegmentation": "PanopticSegmenter",
-}
+WRONG_TYPES: dict[str, str] = _FACTS["model types of others"]
 """What other programs call these kinds of models (small letters only) and Esri's word for it."""
 
-CORE_KEYS = (
-    "ModelType",
-    "InferenceFunction",
-    "ModelFile",
-    "ImageHeight",
-    "ImageWidth",
-    "ExtractBands",
-    "Classes",
-    "Framework",
-    "ModelConfiguration",
-    "ModelName",
-    "DataRange",
-    "ModelPadding",
-    "ImageSpaceUsed",
-    "MinCellSize",
-    "MaxCellSize",
-    "SupportsVariableTileSize",
-    "NormalizationStats",
-)
+CORE_KEYS: tuple[str, ...] = tuple(_FACTS["core keys"])
 """Keys that are looked for under exactly this name; functions use others as they like."""
 
-FLAGS = (
-    "SupportsVariableTileSize",
-    "IsMultispectral",
-    "IsImageNetNormalization",
-    "DoNormalize",
-    "IsEdgeDetection",
-    "IsMultidimensional",
-)
+FLAGS: tuple[str, ...] = tuple(_FACTS["flags"])
 """Keys that Python functions use as conditions."""
 
-PATH_KEYS = ("InferenceFunction", "ModelFile", "ModelConfigurationFile")
+PATH_KEYS: tuple[str, ...] = tuple(_FACTS["path keys"])
 """Keys whose value is the path of a file in the package."""
 
-RETIRED_FRAMEWORKS: dict[str, str] = {
-    "tensorflow": "ArcGIS Pro 3.6 and later come without TensorFlow",
-    "keras": "ArcGIS Pro 3.6 and later come without TensorFlow, which Keras needs",
-    "cntk": "CNTK has not come with ArcGIS Pro for years",
-}
+RETIRED_FRAMEWORKS: dict[str, str] = _FACTS["retired frameworks"]
 
-BACKGROUND_NAMES = frozenset(
-    {"background", "nodata", "no data", "none", "other", "others", "unclassified", "unknown"}
-)
+BACKGROUND_NAMES = frozenset(_FACTS["background names"])
 """Names (in small letters) under which value 0 is no surprise."""
