@@ -6,7 +6,7 @@ const EVERY = 500; // milliseconds
 
 const HTML = `
   <fieldset id="polygons" hidden>
-    <legend>Polygons</legend>
+    <legend id="polygons-of">Polygons</legend>
     <label class="field">Smallest area <input type="number" id="minimum-area" min="0" step="any" value="0"><span id="area-unit"></span></label>
     <label class="field">Smoothing <input type="range" id="smoothing" min="0" max="20" step="1" value="3"><output id="smoothing-text">3</output></label>
     <label class="field">Format <select id="format"><option value="gpkg">GeoPackage</option><option value="geojson">GeoJSON</option><option value="fgb">FlatGeobuf</option></select><span></span></label>
@@ -33,8 +33,10 @@ export class Outputs {
   offer(name, given) {
     this.run = name;
     this.given = given;
+    const raster = this.app.server.rasters[given.number];
     element("polygons").hidden = false;
-    element("area-unit").textContent = this.app.server.rasters[given.number].metres === null ? "pixels" : "m²";
+    element("polygons-of").textContent = `Polygons of ${raster.name}`;
+    element("area-unit").textContent = raster.metres === null ? "pixels" : "m²";
     element("polygons").scrollIntoView({ block: "nearest" });
   }
 
@@ -82,6 +84,7 @@ export class Outputs {
 
   async writePackage() {
     const { prompts } = this.app.set;
+    prompts.checkWords("Examples from the raster cannot become part of a package: switch them off first.");
     this.app.say("Writing the package …");
     try {
       const found = await postJson(`/api/rasters/${this.app.raster.number}/package`, prompts.request(true));

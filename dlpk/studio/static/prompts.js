@@ -96,6 +96,14 @@ export class Prompts {
     });
   }
 
+  /** Refuse, without asking the server, what needs words and rows without mistakes. */
+  checkWords(message) {
+    if (this.used.some(({ row }) => row.boxes)) throw new Error(message);
+    if (!this.used.length) throw new Error("There is no prompt yet: type one first.");
+    const [mistake] = this.errors.values();
+    if (mistake) throw mistake;
+  }
+
   /** All arguments of a run that makes what is seen. */
   async arguments() {
     return postJson(`/api/rasters/${this.raster}/plan`, this.request(true));

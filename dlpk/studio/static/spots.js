@@ -27,18 +27,22 @@ export class Spots {
     this.marking = false;
     this.wrong = new Set();
     element("spots").innerHTML = HTML;
+    element("spots").hidden = !app.server.package.prompts;
     element("mark").addEventListener("click", () => this.mark(!this.marking));
     element("fit").addEventListener("click", () => app.trying(() => this.fit()));
-    element("clear-spots").addEventListener("click", () => app.state.change(null, (now) => (now.spots = [])));
+    element("clear-spots").addEventListener("click", () => app.state.change(null, (now) => (now.spots = now.spots.filter((spot) => spot[3] !== now.raster))));
     this.source = new ol.source.Vector();
   }
 
+  /** Of this raster: column, row and name of the class. */
   get spots() {
-    return this.app.state.now.spots ?? [];
+    const { spots, raster } = this.app.state.now;
+    return Array.isArray(spots) ? spots.filter((spot) => Array.isArray(spot) && spot[3] === raster) : [];
   }
 
   /** The map may be another one. */
   attach(map) {
+    this.wrong.clear();
     map.map.addLayer(new ol.layer.Vector({ source: this.source, style: spotStyle }));
     map.map.on("singleclick", ({ coordinate }) => {
       if (this.marking) this.add(coordinate[0], -coordinate[1]);
@@ -65,7 +69,7 @@ export class Spots {
     if (column < 0 || row < 0 || column >= width || row >= height) return;
     const name = element("spot-class").value;
     this.wrong.clear();
-    this.app.state.change(null, (now) => (now.spots = [...(now.spots ?? []), [column, row, name]]));
+    this.app.state.change(null, (now) => (now.spots = [...(Array.isArray(now.spots) ? now.spots : []), [column, row, name, now.raster]]));
   }
 
   show() {
@@ -95,6 +99,7 @@ export class Spots {
 
   async fit() {
     const { app } = this;
+    app.set.prompts.checkWords("Thresholds are those of words: switch examples from the raster off first.");
     const plan = await app.set.prompts.arguments();
     const used = app.set.prompts.plan.classes;
     const values = new Map(plan.classes.map(({ name, value }) => [name, value]));

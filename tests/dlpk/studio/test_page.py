@@ -12,11 +12,13 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from osgeo import gdal
+from osgeo import gdal, ogr
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import dlpk
 from dlpk.classification.model import Model
+from dlpk.studio.pyramid import Tile
+from dlpk.studio.studio import Studio
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT = 30_000
@@ -224,6 +226,13 @@ def test_all_of_the_raster_is_run_and_can_be_taken_along(
         page.locator("#run-state a").first.click(timeout=WAIT)
     download.value.save_as(tmp_path / "classes.tif")
     assert np.array_equal(classes, gdal.Open(str(tmp_path / "classes.tif")).ReadAsArray())
+    page.fill("#minimum-area", "5000")
+    with page.expect_download() as download:
+        page.click("#get-polygons")
+    download.value.save_as(tmp_path / "water.gpkg")
+    source = ogr.Open(str(tmp_path / "water.gpkg"))
+    areas = [feature["area_m2"] for feature in source.GetLayer(0)]
+    assert min(areas) >= 5000 and sum(areas) <= (classes == 1).sum() * 100.1
     page.click("[data-copy=command]")
     page.wait_for_selector("#copied:not(:empty)")
     assert "--prompt water:0.6" in page.inner_text("#copied")
@@ -231,3 +240,37 @@ def test_all_of_the_raster_is_run_and_can_be_taken_along(
     page.wait_for_selector("#copied:has-text('text_prompt')")
     page.click("[data-copy=python]")
     page.wait_for_selector("#copied:has-text('dlpk.classify(')")
+
+
+def test_spots_on_the_map_move_thresholds_and_a_package_takes_them_along(
+    page: Page, served: str, studio: Studio, tmp_path: Path
+) -> None:
+    chances = studio.bands(1, Tile(0, 0, 0), {"text_prompt": "water"}).result()[0]
+    order = np.argsort(chances[20:-20, 100:-20], axis=None)
+    state = {"raster": 1, "view": [210, 150, 1], "sets": [{"rows": [row("water", threshold=0.99)]}]}
+    opened(page, served, state)
+    shown(page)
+    page.keyboard.press("p")
+    values = []
+    for share, name in ((0.2, "none of these"), (0.8, "water")):
+        down, across = np.unravel_index(order[int(share * order.size)], (216, 136))
+        values.append(float(chances[down + 20, across + 100]))
+        page.select_option("#spot-class", label=name)
+        place = [int(across) + 100.5, -int(down) - 20.5]
+        x, y = page.evaluate(f"studio.map.map.getPixelFromCoordinate({json.dumps(place)})")
+        page.click("#map", position={"x": x, "y": y})
+        page.wait_for_selector(f"#spots-text:has-text('{len(values)} spot')")
+    page.click("#fit")
+    page.wait_for_selector("#spots-text:has-text('2 of 2 spots are right (before: 1).')")
+    threshold = page.evaluate("studio.state.rows[0].threshold")
+    assert values[0] < threshold < values[1]
+    with page.expect_download() as download:
+        page.click("#new-package")
+    download.value.save_as(tmp_path / "new.dlpk")
+    assert dlpk.inspect(tmp_path / "new.dlpk").to_dict()["prompt"] == "water"
+    page.click("#undo")
+    assert page.evaluate("studio.state.rows[0].threshold") == 0.99
+    # What cannot be is said without asking the server.
+    page.evaluate("studio.state.change(null, (now) => (now.sets[0].rows = []))")
+    page.click("#new-package")
+    assert "no prompt yet" in page.inner_text("#problem")
