@@ -25,7 +25,7 @@ from ..raster.extent import Extent
 from ..raster.files import check_unchanged, file_states, files_of, named_files
 from ..raster.gdal_config import threads
 from ..raster.memory import array_raster
-from ..raster.mosaic import item_jobs, mosaic, mosaic_label, rasters_in
+from ..raster.mosaic import mosaic, mosaic_label
 from ..raster.stretch import Stretch
 from .blocks_to_file import open_journal, write_result
 from .examples import (
@@ -242,12 +242,16 @@ class Model(LoadedModel):
         folder: str | Path,
         **options: Any,
     ) -> Iterator[Classified]:
-        """Classify images one by one, each into a GeoTIFF of the same name.
+        """Classify scenes one by one, each into a GeoTIFF of the same name.
+
+        One that fails stops no other. A line of JSON for each in ``manifest.jsonl``, in the
+        folder, says how it ended; scenes that are done there, with the same package, raster and
+        options, are passed over.
 
         Parameters
         ----------
         rasters : path or several
-            A folder of images, or images.
+            See `dlpk.raster.scenes.scenes_of`: images, folders, patterns, lists, STAC items.
         folder : path
             Where the results go.
         **options
@@ -256,25 +260,11 @@ class Model(LoadedModel):
         Raises
         ------
         DlpkError
-            Names what is wrong, and the image; results before it are complete.
+            When all have come to an end: names those that failed.
         """
-        for name in ("png", "polygons"):
-            if options.get(name) is not None:
-                raise ArgumentsError(
-                    f"--{name} is for one result; classify the images one at a time for it"
-                )
-        if isinstance(rasters, (str, Path)):
-            rasters = rasters_in(Path(rasters))
-        names = [str(name) for name in rasters]
-        jobs = item_jobs(names, Path(folder))
-        results = [file for _, target in jobs for file in result_files(target)]
-        check_targets(results, files_of(names))
-        for (raster,), target in jobs:
-            try:
-                yield self.classify(raster, target, **options)
-            except DlpkError as error:
-                error.add_lines(f"in the image {raster}")
-                raise
+        from .each import classify_each
+
+        yield from classify_each(self, rasters, folder, **options)
 
     def predict(
         self,

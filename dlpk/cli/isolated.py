@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import IsolationError
 from ..harness.isolation import run_isolated
 
 
@@ -33,6 +34,8 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
     from ..polygons.layer import FORMATS, layer_files
     from ..raster.files import files_of, named_files
 
+    if options.get("workers") or options.get("scheduler"):
+        raise IsolationError("--isolate is for one process: leave out --workers and --scheduler")
     *rasters, out = options.get("paths") or [""]
     named = [*rasters, *_texts({**options, "paths": ()})]
     reads = {name for text in named for name in _read(text)}
@@ -45,16 +48,18 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
         writes += layer_files(options["polygons"])
     keeps = []
     if out and options.get("phase") != "validation":
+        from ..classification.each import MANIFEST
         from ..classification.examples import examples_folder
         from ..classification.journal import journal_path
         from ..output.geotiff import result_files
-        from ..raster.mosaic import rasters_in
+        from ..raster.scenes import scene_targets, scenes_of
 
         targets = [Path(out)]
         if targets[0].is_dir():  # one by one
-            one = len(rasters) == 1 and os.path.isdir(rasters[0])
-            names = rasters_in(Path(rasters[0])) if one else rasters
-            targets = [Path(out) / f"{Path(name).stem}.tif" for name in names]
+            scenes = scenes_of(rasters)
+            reads |= {name for scene in scenes for name in files_of([scene.raster])}
+            writes.append(targets[0] / MANIFEST)
+            targets = scene_targets(scenes, targets[0])
         for target in targets:
             if target.suffix.lower() in FORMATS:
                 writes += layer_files(target)

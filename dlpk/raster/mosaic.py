@@ -12,7 +12,7 @@ from osgeo import gdal
 
 from builder.scratch import scratch_folder
 
-from ..errors import OutputError, RasterError
+from ..errors import RasterError
 from .gdal_files import (
     RESAMPLINGS,
     absolute,
@@ -228,25 +228,3 @@ def rasters_in(folder: Path) -> list[str]:
     if not found:
         raise RasterError(f"the folder {folder} holds no raster that GDAL opens")
     return found
-
-
-def item_jobs(names: Sequence[str], folder: Path) -> list[tuple[list[str], str]]:
-    """Pair each raster with a file of its own in a folder.
-
-    Raises
-    ------
-    RasterError
-        Two rasters would be written to the same file.
-    OutputError
-        The folder does not exist.
-    """
-    if not folder.is_dir():
-        raise OutputError(
-            f"the folder {folder} does not exist: make it first, each image gets a file in it"
-        )
-    jobs = [([name], str(folder / (Path(name).stem + ".tif"))) for name in names]
-    targets = [target for _, target in jobs]
-    twice = sorted({target for target in targets if targets.count(target) > 1})
-    if twice:
-        raise RasterError(f"several rasters have the same name, {twice[0]} would be overwritten")
-    return jobs

@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import ClusterError
 from ...harness.settings import Settings
 from ...installation import own_version
+from ...package.open import Package
 from ...raster.extent import Extent
 from ...raster.gdal_files import absolute
 from ...raster.stretch import Stretch
@@ -81,13 +82,12 @@ class Job:
             Nothing tells the package from others.
         """
         package = model.package
-        places = {"dlpk": package.archive, "folder": package.root, "emd": package.emd_path}
         if package.sha256 is None:
             raise ClusterError(f"{package.name} cannot be told from other packages: pack it first")
         return cls(
             run=uuid.uuid4().hex,
             version=own_version(),
-            package=str(places.get(package.kind) or package.emd_text),
+            package=package_source(package),
             sha256=package.sha256,
             device=model.device,
             rasters=tuple(absolute(name) for name in rasters),
@@ -100,6 +100,12 @@ class Job:
             mark=journal.mark,
             directory=os.getcwd(),
         )
+
+
+def package_source(package: Package) -> str:
+    """What a worker opens to have the same package."""
+    places = {"dlpk": package.archive, "folder": package.root, "emd": package.emd_path}
+    return str(places.get(package.kind) or package.emd_text)
 
 
 @dataclass

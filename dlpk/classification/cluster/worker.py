@@ -24,6 +24,7 @@ from ...raster.grid import Block
 from ...raster.mosaic import mosaic, mosaic_label
 from ..block_call import BlockInput, BlockResult, read_or_empty, trimmed
 from ..loaded_model import LoadedModel
+from ..model import Model
 from ..parts import PartWriter
 from ..pipeline import run_stages
 from ..session import Session
@@ -129,8 +130,10 @@ class _OpenJob:
         return False
 
 
-_LOCK = threading.Lock()
+# Functions are not made for several threads.
+LOCK = threading.Lock()
 _open: _OpenJob | None = None
+_model: Model | None = None
 _heard: list[tuple[str, str]] = []
 
 
@@ -142,18 +145,24 @@ def run_range(job: Job, first: int, last: int) -> Report:
     Report
         Also of what went wrong: errors do not travel as such.
     """
-    with _LOCK, threads(_share()):
-        report = Report(_address(), first, last)
+    with LOCK, threads(share()):
+        report = Report(address(), first, last)
         try:
             here = _opened(job)
-            with _directory(job.directory):
+            with directory(job.directory):
                 here.process(report)
         except (DlpkError, OSError, MemoryError) as error:
             report.refused = str(error) or type(error).__name__
             report.broken = isinstance(error, OSError) and error.errno in FULL
-        report.said += _heard
-        _heard.clear()
+        report.said += heard()
         return report
+
+
+def heard() -> list[tuple[str, str]]:
+    """What the function has said since this was asked last."""
+    said = list(_heard)
+    _heard.clear()
+    return said
 
 
 def _hear(level: str, text: str) -> None:
@@ -168,25 +177,34 @@ def _opened(job: Job) -> _OpenJob:
         raise ClusterError(f"it has dlpk {own_version()}, and the job is of {job.version}")
     if not Path(job.folder).is_dir():
         raise ClusterError(f"it does not see {job.folder}: the result's folder has to be shared")
-    model, before = None, _open
-    _open = None
-    if before is not None:
-        before.close()
-        model = before.model
-    device = _device(job.device)
-    if model is None or (model.package.sha256, model.device) != (job.sha256, device):
-        if model is not None:
-            model.close()
-        model = LoadedModel(job.package, device=device, say=_hear)
-    if model.package.sha256 != job.sha256:
-        model.close()
-        raise ClusterError(f"it finds another package at {job.package}: its hash differs")
-    try:
-        _open = _OpenJob(job, model)
-    except BaseException:
-        model.close()
-        raise
+    if _open is not None:
+        _open.close()
+        _open = None
+    _open = _OpenJob(job, opened_model(job.package, job.sha256, job.device))
     return _open
+
+
+def opened_model(package: str, sha256: str, wanted: str) -> Model:
+    """The package of a hash, opened once per process; to be used with the `LOCK`.
+
+    Raises
+    ------
+    DlpkError
+        It cannot be opened, or another package lies there.
+    """
+    global _model
+    device = _device(wanted)
+    if _model is not None and (_model.package.sha256, _model.device) == (sha256, device):
+        return _model
+    if _model is not None:
+        _model.close()
+        _model = None
+    model = Model(package, device=device, say=_hear)
+    if model.package.sha256 != sha256:
+        model.close()
+        raise ClusterError(f"it finds another package at {package}: its hash differs")
+    _model = model
+    return model
 
 
 def _device(wanted: str) -> str:
@@ -202,20 +220,21 @@ def _device(wanted: str) -> str:
     return f"cuda:{0 if own else int(name) % cards}"
 
 
-def _share() -> int:
+def share() -> int:
     """Threads of a worker: its share of the processors, as whoever started it says."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     return int(told) if told.isdigit() and int(told) else processors()
 
 
-def _address() -> str:
+def address() -> str:
+    """Of this worker."""
     from distributed import get_worker
 
     return str(get_worker().address)
 
 
 @contextmanager
-def _directory(place: str) -> Iterator[None]:
+def directory(place: str) -> Iterator[None]:
     """Work in a folder, if there is such a one here."""
     before = os.getcwd()
     with suppress(OSError):

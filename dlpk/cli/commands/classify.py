@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import click
@@ -38,7 +37,7 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
 @click.option(
     "--mode",
     type=click.Choice(["mosaic", "items"]),
-    help="Several rasters: one mosaic (default), or each for itself (default for a folder).",
+    help="Several rasters: one mosaic (default), or one by one (default for a folder or list).",
 )
 @options.settings
 @options.phase
@@ -78,8 +77,9 @@ def classify(package: str, paths: tuple[str, ...], phase: str, **choices: Any) -
 
     Its raster function is called as by the tool Classify Pixels Using Deep Learning.
 
-    RASTER is anything GDAL opens, or a folder of images; OUT.tif is the GeoTIFF to write (a folder
-    when images are classified one by one). PACKAGE is a .dlpk, a folder, an .emd or JSON text.
+    RASTER is anything GDAL opens, a folder of images, a pattern, a .txt with a name in each line,
+    or STAC items; OUT.tif is the GeoTIFF to write (a folder when images are classified one by
+    one). PACKAGE is a .dlpk, a folder, an .emd or JSON text.
 
     Runs the package's code: use packages you trust, or --isolate.
     """
@@ -116,12 +116,11 @@ def _classify(
     from ...harness.arguments import parse_assignments
     from ...harness.environment import print_message, print_warnings
     from ...harness.settings import parse_settings
-    from ...raster.mosaic import rasters_in
+    from ...raster.scenes import scenes_of, stands_for_several
 
     choices["settings"] = parse_settings(parse_assignments(settings))
     choices["extent"] = parse_extent(extent) if extent is not None else None
-    folder = len(paths) == 1 and Path(paths[0]).is_dir()
-    rasters = rasters_in(Path(paths[0])) if folder else list(paths)
+    several = any(map(stands_for_several, paths))
     say = print_warnings if quiet else print_message
     code = Exit.DONE
     with ExitStack() as stack:
@@ -132,9 +131,10 @@ def _classify(
         if verbose:
             stack.enter_context(log_lines())
         model = stack.enter_context(Model(package, device=device, say=say))
-        if (mode or ("items" if folder else "mosaic")) == "items":
-            results = model.classify_each(rasters, out, quiet=quiet, **choices)
+        if (mode or ("items" if several else "mosaic")) == "items":
+            results = model.classify_each(paths, out, quiet=quiet, **choices)
         else:
+            rasters = [scene.raster for scene in scenes_of(paths)]
             results = iter([model.classify(rasters, out, quiet=quiet, **choices)])
         for result in results:
             if not quiet:

@@ -10,9 +10,9 @@ import pytest
 from osgeo import gdal
 
 from dlpk.cli.main import main
-from dlpk.errors import OutputError, RasterError
+from dlpk.errors import RasterError
 from dlpk.raster.dataset import Raster
-from dlpk.raster.mosaic import item_jobs, mosaic, mosaic_label, rasters_in
+from dlpk.raster.mosaic import mosaic, mosaic_label, rasters_in
 from tests.support.runs import TRANSFORM, gradient, make_package, make_raster, read
 
 
@@ -186,19 +186,6 @@ def test_rasters_of_a_folder(tmp_path: Path) -> None:
         rasters_in(tmp_path / "gone")
 
 
-def test_jobs(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    with pytest.raises(OutputError, match="make it first"):
-        item_jobs(["a.tif"], out)
-    out.mkdir()
-    assert item_jobs(["x/a.png", "b.tif"], out) == [
-        (["x/a.png"], str(out / "a.tif")),
-        (["b.tif"], str(out / "b.tif")),
-    ]
-    with pytest.raises(RasterError, match="would be overwritten"):
-        item_jobs(["x/a.png", "y/a.tif"], out)
-
-
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     package = str(make_package(tmp_path / "P", emd={"Classes": []}))
     images, out = tmp_path / "images", tmp_path / "out"
@@ -209,7 +196,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_raster(images / "b.tif", pixels, transform=at(12, 5))
     # A folder: one by one.
     assert main(["classify", package, str(images), str(out)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["a.tif", "b.tif"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.tif", "b.tif", "manifest.jsonl"]
     np.testing.assert_array_equal(read(out / "b.tif"), pixels[:1])
     assert capsys.readouterr().out.count("pixels, 1 band(s)") == 2
     # The same as one.

@@ -1,0 +1,128 @@
+"""Many small scenes on a cluster: each is one task, and its worker writes the result."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from osgeo import gdal
+
+from ...errors import ClusterError, DlpkError
+from ...installation import own_version
+from ...raster.gdal_config import threads
+from ...raster.gdal_files import absolute
+from ...raster.scenes import Scene
+from ..result import Classified
+from .job import package_source
+from .spread import IN_FLIGHT
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+LOG = logging.getLogger("dlpk.cluster")
+# Pixels: larger scenes are shared out among all workers.
+LARGE = 1 << 28
+# What stays with the client.
+CLIENTS = ("client", "range_seconds", "progress", "quiet")
+_Left = tuple[Scene, Path, str]
+
+
+def is_small(raster: str) -> bool:
+    """Whether a scene is worth no more than one task; what cannot be opened is, too."""
+    try:
+        dataset = gdal.Open(absolute(raster))
+    except RuntimeError:
+        return True
+    return bool(dataset.RasterXSize * dataset.RasterYSize <= LARGE)
+
+
+@dataclass
+class _Outcome:
+    worker: str
+    seconds: float = 0.0
+    result: Classified | None = None
+    error: str = ""
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+
+def classify_whole(
+    model: Model, left: Sequence[_Left], options: Mapping[str, Any]
+) -> Iterator[tuple[_Left, Classified | DlpkError, float]]:
+    """Have scenes classified, each by one worker, in the order in which they come to an end."""
+    from distributed import as_completed
+
+    client, package = options["client"], model.package
+    if package.sha256 is None:
+        raise ClusterError(f"{package.name} cannot be told from other packages: pack it first")
+    given = {name: value for name, value in options.items() if name not in CLIENTS}
+    source = (own_version(), package_source(package), package.sha256, model.device, os.getcwd())
+    waiting, sent = iter(left), {}
+    done = as_completed([], loop=client.loop)
+
+    def send() -> None:
+        for part in waiting:
+            scene, target, _ = part
+            names = absolute(scene.raster), str(target.absolute())
+            future = client.submit(run_scene, *source, *names, given, pure=False)
+            sent[future] = part
+            done.add(future)
+            return
+
+    for _ in range(IN_FLIGHT * max(1, len(client.scheduler_info()["workers"]))):
+        send()
+    said: set[str] = set()
+    for future in done:
+        part = sent.pop(future)
+        try:
+            problem = future.exception()
+            outcome = _Outcome("", error=_in_words(problem)) if problem else future.result()
+        except CancelledError as lost:
+            raise ClusterError("the connection to the scheduler is lost") from lost
+        for level, text in outcome.said:
+            if text not in said:
+                said.add(text)
+                model.say(level, text)
+        words = outcome.error or "done"
+        LOG.info("%s: %.1f s, %s, %s", part[0].raster, outcome.seconds, outcome.worker, words)
+        yield part, outcome.result or DlpkError(outcome.error), outcome.seconds
+        send()
+
+
+def run_scene(
+    version: str,
+    package: str,
+    sha256: str,
+    device: str,
+    place: str,
+    raster: str,
+    target: str,
+    options: Mapping[str, Any],
+) -> _Outcome:
+    """Classify a scene on a worker, as one machine would."""
+    from .worker import LOCK, address, directory, heard, opened_model, share
+
+    outcome, start = _Outcome(address()), time.perf_counter()
+    with LOCK, threads(share()):
+        try:
+            if version != own_version():
+                raise ClusterError(f"it has dlpk {own_version()}, and the job is of {version}")
+            model = opened_model(package, sha256, device)
+            with directory(place):
+                outcome.result = model.classify(raster, target, **options)
+        except (DlpkError, OSError, MemoryError) as error:
+            outcome.error = str(error) or type(error).__name__
+        outcome.said = heard()
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def _in_words(problem: BaseException) -> str:
+    if type(problem).__name__ == "KilledWorker":
+        return "the worker's process ended, each time it was tried"
+    return f"{type(problem).__name__}: {problem}"
