@@ -140,8 +140,10 @@ class Journal:
             self._parts.close()
         # Under another name first: whoever still writes into it finds it gone.
         gone = self.path.with_name(f".{PREFIX}{uuid.uuid4().hex[:8]}")
-        with suppress(OSError):
+        try:
             os.replace(self.path, gone)
+        except OSError:  # where a sandbox has put it
+            gone = self.path
         remove_folder(gone)
 
 

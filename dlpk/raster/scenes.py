@@ -120,7 +120,7 @@ def _text(word: str) -> str:
         raise RasterError(f"the list {word} cannot be read: {error}") from error
 
 
-def _items(word: str) -> list[Mapping[str, Any]] | None:
+def _items(word: str) -> Sequence[Mapping[str, Any]] | None:
     """STAC items of a JSON file; None if it is something else."""
     if not word.lower().endswith((".json", ".geojson")) or not os.path.isfile(word):
         return None

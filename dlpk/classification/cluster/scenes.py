@@ -55,7 +55,7 @@ def classify_whole(
     model: Model, left: Sequence[_Left], options: Mapping[str, Any]
 ) -> Iterator[tuple[_Left, Classified | DlpkError, float]]:
     """Have scenes classified, each by one worker, in the order in which they come to an end."""
-    from distributed import as_completed
+    import distributed
 
     client, package = options["client"], model.package
     if package.sha256 is None:
@@ -63,7 +63,7 @@ def classify_whole(
     given = {name: value for name, value in options.items() if name not in CLIENTS}
     source = (own_version(), package_source(package), package.sha256, model.device, os.getcwd())
     waiting, sent = iter(left), {}
-    done = as_completed([], loop=client.loop)
+    done: Any = distributed.as_completed([], loop=client.loop)  # type: ignore[no-untyped-call]
 
     def send() -> None:
         for part in waiting:
