@@ -14,8 +14,7 @@ import shapely
 from ..errors import ArgumentsError, CancelledError
 from ..raster.files import files_of
 from ..raster.gdal_config import block_cache
-from ..raster.gdal_files import is_referenced
-from .ground import GroundAreas
+from .ground import GroundAreas, ground_areas
 from .layer import FIELDS, PolygonLayer, check_layer
 from .shapes import Shape, find_shapes
 from .smoothing import POINTS, Smoother, outlined
@@ -114,7 +113,7 @@ def polygonize(
             background=background,
         )
         system = source.dataset.GetSpatialRef()
-        areas = GroundAreas(source.dataset) if system and is_referenced(source.dataset) else None
+        areas = ground_areas(source.dataset)
         fields = ["value", "class", "pixels"]
         fields += ["area_m2", "area_ha"] if areas else []
         fields += ["mean_prob"] if source.has_probability else []
@@ -134,8 +133,8 @@ def polygonize(
             shapes = find_shapes(source, areas, connectedness=connectedness, after_tile=after_tile)
             large = (shape for shape in shapes if shape.area >= minimum_area)
             for batch in _batches(large):
-                outlines = _outlines(batch, smoother, minimum_area, areas, source)
-                for shape, wkb in zip(batch, shapely.to_wkb(outlines)):
+                outlines = _outlines(batch, smoother, minimum_area, areas)
+                for shape, wkb in zip(batch, outlines):
                     layer.add(wkb, _values(shape, source, fields))
                     name = source.name(shape.value)
                     count, ground = sums.get(name, (0, 0.0))
@@ -167,7 +166,7 @@ def check_choices(minimum_area: float, smoothing: int) -> None:
 def _batches(shapes: Iterator[Shape]) -> Iterator[list[Shape]]:
     batch, points = [], 0
     for shape in shapes:
-        shape.parts = [shape.joined()]
+        shape.parts, shape.holes = [shape.joined()], []
         batch.append(shape)
         points += int(shapely.get_num_coordinates(shape.parts[0]))
         if points > POINTS:
@@ -182,24 +181,17 @@ def _outlines(
     smoother: Smoother,
     minimum_area: float,
     areas: GroundAreas | None,
-    source: ClassSource,
 ) -> Any:
-    """Multipolygons on the map."""
+    """Multipolygons on the map, as WKB."""
     polygons, owners = shapely.get_parts([s.parts[0] for s in batch], return_index=True)
 
     def hole_area(middles: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         return pixels if areas is None else pixels * areas.at(middles)
 
-    t = source.dataset.GetGeoTransform()
-
-    def on_map(points: np.ndarray) -> np.ndarray:
-        column, row = points.T
-        return np.stack(
-            [t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]], axis=1
-        )
-
-    made = shapely.transform(outlined(polygons, smoother, minimum_area, hole_area), on_map)
-    return shapely.multipolygons(made, indices=owners)
+    for shape in batch:
+        shape.parts = []
+    made = outlined(polygons, smoother, minimum_area, hole_area)
+    return shapely.to_wkb(shapely.multipolygons(made, indices=owners))
 
 
 def _values(shape: Shape, source: ClassSource, fields: list[str]) -> list[Any]:

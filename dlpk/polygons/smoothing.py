@@ -109,17 +109,23 @@ class Smoother:
 
     def __init__(self, source: ClassSource, rounds: int) -> None:
         self._source = source
+        self._transform = source.dataset.GetGeoTransform()
         self._rounds = rounds
         self._corners = lru_cache(KEPT)(self._read_corners)
 
     def smooth(self, rings: Rings) -> Rings:
-        """Smooth outlines that run along the edges of pixels."""
-        made = [self._smooth(part) for part in rings.in_parts()]
+        """Smooth outlines that run along the edges of pixels, and bring them onto the map."""
+        made = [self._on_map(self._smooth(part)) for part in rings.in_parts()]
         ends = np.cumsum([0, *(len(part.points) for part in made)])
         starts = [part.starts[:-1] + end for part, end in zip(made, ends)]
         return Rings(
             np.concatenate([part.points for part in made]), np.concatenate([*starts, ends[-1:]])
         )
+
+    def _on_map(self, rings: Rings) -> Rings:
+        t, (column, row) = self._transform, rings.points.T
+        x, y = t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]
+        return Rings(np.stack([x, y], axis=1), rings.starts)
 
     def _smooth(self, rings: Rings) -> Rings:
         corners, starts = _every_corner(rings)
@@ -183,7 +189,9 @@ def _every_corner(rings: Rings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def outlined(polygons: Any, smoother: Smoother, smallest_hole: float, hole_area: Any) -> Any:
-    """Polygons without small holes and without points on straight lines, smoothed if asked to.
+    """Polygons on the map, without small holes and points on straight lines, smooth if asked to.
+
+    One polygon may hold most of a raster: arrays are let go as soon as they can be.
 
     Parameters
     ----------
@@ -196,7 +204,8 @@ def outlined(polygons: Any, smoother: Smoother, smallest_hole: float, hole_area:
         Takes the middles of rings, and their areas in pixels; returns areas.
     """
     _, coordinates, (offsets, first_rings) = shapely.to_ragged_array(polygons)
-    rings = opened(coordinates[:, :2], np.asarray(offsets, np.int64))
+    rings = opened(coordinates, np.asarray(offsets, np.int64))
+    del coordinates
     first_rings = np.asarray(first_rings, np.int64)
     if smallest_hole > 0:
         sums = np.add.reduceat(rings.points, rings.starts[:-1])
@@ -207,7 +216,9 @@ def outlined(polygons: Any, smoother: Smoother, smallest_hole: float, hole_area:
         points = rings.points[np.repeat(kept, lengths)]
         rings = Rings(points, np.concatenate([[0], np.cumsum(lengths[kept])]))
         first_rings = np.concatenate([[0], np.cumsum(kept)])[first_rings]
-    coordinates, offsets = closed(smoother.smooth(rings))
+    rings = smoother.smooth(rings)
+    coordinates, offsets = closed(rings)
+    del rings
     return shapely.from_ragged_array(
         shapely.GeometryType.POLYGON, coordinates, (offsets, first_rings)
     )

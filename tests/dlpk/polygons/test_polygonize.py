@@ -205,6 +205,17 @@ def test_ground_of_a_pixel_at_sixty_degrees(epsg: int) -> None:
     )
 
 
+def test_ground_of_the_whole_earth_and_of_no_planet(tmp_path: Path, out: Path) -> None:
+    turn = (-180.0, 2.0, 0.0, 90.0, 0.0, -2.0)
+    source = classes(tmp_path / "m.tif", np.ones((90, 180)), transform=turn, epsg=4326)
+    made = polygonize(source, out)
+    assert made.hectares == {"1": pytest.approx(5.10066e10, rel=5e-4)}
+    dataset = gdal.Open(str(source), gdal.GA_Update)
+    dataset.SetProjection('LOCAL_CS["a map of nowhere",UNIT["metre",1]]')
+    dataset.FlushCache()
+    assert polygonize(source, out).hectares is None
+
+
 @pytest.mark.parametrize("ending", ["geojson", "fgb", "shp", "GPKG"])
 def test_other_formats(tmp_path: Path, ending: str) -> None:
     source = classes(tmp_path / "m.tif", RING, ("", "Straße; DROP TABLE", "x" * 300))
