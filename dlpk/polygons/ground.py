@@ -83,7 +83,7 @@ class GroundAreas:
         for side in (across, along):  # the shorter way around
             side[:, 0] = (side[:, 0] + math.pi) % (2 * math.pi) - math.pi
         found = np.abs(across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]) * north * east
-        return np.where(np.isfinite(found), found, self._planar)
+        return np.asarray(np.where(np.isfinite(found), found, self._planar))
 
     def of(self, column: int, row: int, width: int, height: int) -> np.ndarray:
         """Area of every pixel of a window, shape (height, width)."""
