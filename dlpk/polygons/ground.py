@@ -54,7 +54,7 @@ class GroundAreas:
             found = self._to_degrees.TransformPoints(points)
         except RuntimeError:
             found = [self._one(point) for point in points]
-        placed = np.array(found)[:, :2] * self._radians
+        placed: np.ndarray = np.array(found)[:, :2] * self._radians
         placed[~np.isfinite(placed).all(axis=1)] = np.nan
         return placed
 
