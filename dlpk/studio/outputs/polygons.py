@@ -9,6 +9,8 @@ from ...errors import ArgumentsError
 from ...polygons.polygonize import check_choices, polygonize
 from ..runs import RESULT, Runs, UnknownRunError
 
+# Files of one run that are kept.
+MOST_FILES = 4
 FORMATS = ("gpkg", "geojson", "fgb")
 NAME = re.compile(rf"polygons[\w.+-]*\.({'|'.join(FORMATS)})", re.ASCII)
 
@@ -50,6 +52,7 @@ def make_polygons(
     chances = None if probability is None else runs.file(probability, RESULT)
     name = f"polygons-{smoothing}-{minimum_area:g}{'' if chances is None else '-p'}.{kind}"
     if not (result.parent / name).exists():
+        _forget(result.parent)
         polygonize(
             result,
             result.parent / name,
@@ -58,6 +61,14 @@ def make_polygons(
             smoothing=smoothing,
         )
     return name
+
+
+def _forget(folder: Path) -> None:
+    """Remove the oldest files, so that there is room for one more."""
+    made = [path for path in folder.iterdir() if NAME.fullmatch(path.name)]
+    made.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for old in made[MOST_FILES - 1 :]:
+        old.unlink(missing_ok=True)
 
 
 def polygons_file(runs: Runs, run: str, name: str) -> Path:

@@ -70,6 +70,9 @@ def test_polygons_with_their_options(client: TestClient, runs: list[str], tmp_pa
         assert {feature["class"] for feature in features} == {"water", "vegetation"}
         areas.append(min(feature["area_m2"] for feature in features))
     assert areas[0] < 5000 <= areas[1]
+    for smoothing in range(1, 6):  # old ones go
+        client.post(f"/api/runs/{runs[0]}/polygons", json={"smoothing": smoothing})
+    assert client.get(f"/api/runs/{runs[0]}/polygons/{name}").status_code == 404
     assert all(0.3 < feature["mean_prob"] <= 1 for feature in features)
 
 
