@@ -101,8 +101,7 @@ class App {
     element("busy").textContent = missing ? `computing ${missing} tile${missing > 1 ? "s" : ""} …` : "";
     document.body.dataset.busy = String(missing);
     const far = this.set.masks.plan && this.set.masks.seen && !this.set.masks.seen.near;
-    element("hint").hidden = !far;
-    element("hint").textContent = far ? "Zoom in to see classes: they are computed from the raster's own pixels." : "";
+    this.showHint(this.hint || (far ? "Zoom in to see classes: they are computed from the raster's own pixels." : ""));
   }
 
   // Prompts ----------------------------------------------------------------------------------
@@ -209,7 +208,13 @@ class App {
     return number === 1 ? "like this" : `like this ${number}`;
   }
 
+  /** What to do on the map now; stays until it is done. */
   hintFor(text) {
+    this.hint = text;
+    this.showHint(text);
+  }
+
+  showHint(text) {
     element("hint").hidden = !text;
     element("hint").textContent = text;
   }

@@ -8,7 +8,7 @@ import { hex } from "./prompts.js";
 const HTML = `
   <details id="spots-panel">
     <summary>Fit thresholds to spots</summary>
-    <p class="fine">Say what is at a few places, right and wrong ones; the thresholds follow.</p>
+    <p class="fine">Mark a few places that are right and a few that are wrong: the thresholds follow.</p>
     <label class="field">Here is <select id="spot-class"></select></label>
     <div class="buttons">
       <button id="mark" aria-pressed="false" title="Click spots on the map (P); Enter marks its middle">Mark spots</button>
@@ -26,11 +26,16 @@ export class Spots {
     this.app = app;
     this.marking = false;
     this.wrong = new Set();
+    this.chosen = false; // a class that somebody has chosen stays
     element("spots").innerHTML = HTML;
     element("spots").hidden = !app.server.package.prompts;
     element("mark").addEventListener("click", () => this.mark(!this.marking));
     element("fit").addEventListener("click", () => app.trying(() => this.fit()));
     element("clear-spots").addEventListener("click", () => app.state.change(null, (now) => (now.spots = now.spots.filter((spot) => spot[3] !== now.raster))));
+    element("spot-class").addEventListener("change", () => {
+      this.chosen = true;
+      this.hint();
+    });
     this.source = new ol.source.Vector();
   }
 
@@ -44,7 +49,9 @@ export class Spots {
   attach(map) {
     this.wrong.clear();
     map.map.addLayer(new ol.layer.Vector({ source: this.source, style: spotStyle }));
-    map.map.on("singleclick", ({ coordinate }) => {
+    this.zoomers = map.map.getInteractions().getArray().filter((each) => each instanceof ol.interaction.DoubleClickZoom);
+    this.mark(false);
+    map.map.on("click", ({ coordinate }) => {
       if (this.marking) this.add(coordinate[0], -coordinate[1]);
     });
   }
@@ -54,8 +61,15 @@ export class Spots {
     if (on) element("spots-panel").open = true;
     element("mark").setAttribute("aria-pressed", String(on));
     element("map").classList.toggle("drawing", on);
-    this.app.hintFor(on ? "Click what is there, on the map. Enter marks its middle, P or Esc ends." : "");
+    for (const zoomer of this.zoomers) zoomer.setActive(!on); // two clicks are two spots
+    this.hint();
     if (on) element("map").focus();
+  }
+
+  hint() {
+    const name = element("spot-class").value;
+    const what = name === NONE ? "where none of these is" : `where “${name}” is`;
+    this.app.hintFor(this.marking ? `Click ${what}. Enter marks the middle of the map; P or Esc ends.` : "");
   }
 
   markMiddle() {
@@ -78,10 +92,10 @@ export class Spots {
     const select = element("spot-class");
     const key = JSON.stringify(shown);
     if (select.dataset.key !== key) {
-      const before = select.options.length ? select.value : null;
+      const before = select.value;
       select.replaceChildren(...shown.map(([value, text]) => new Option(text, value)));
       select.dataset.key = key;
-      if (shown.some(([value]) => value === before)) select.value = before;
+      if (this.chosen && shown.some(([value]) => value === before)) select.value = before;
     }
     const colors = new Map(classes.map(({ name, color }) => [name, hex(color)]));
     this.source.clear();
@@ -102,6 +116,11 @@ export class Spots {
     app.set.prompts.checkWords("Thresholds are those of words: switch examples from the raster off first.");
     const plan = await app.set.prompts.arguments();
     const used = app.set.prompts.plan.classes;
+    const shared = used.find(({ index }, place) => used.findIndex((other) => other.index === index) !== place);
+    if (shared) {
+      const { text } = app.state.rows[shared.index];
+      throw new Error(`A row has one threshold: give each class of “${text}” a row of its own first.`);
+    }
     const values = new Map(plan.classes.map(({ name, value }) => [name, value]));
     const spots = this.spots.map(([column, row, name]) => [column, row, values.get(name) ?? 0]);
     const request = { ...app.set.prompts.request(true), spots };
@@ -117,7 +136,7 @@ export class Spots {
     });
     const why = found.classes.filter((entry) => entry.why).map((entry) => `${used[entry.value - 1].name} ${entry.why}`);
     element("spots-text").textContent = [
-      `${found.right} of ${found.spots} spots are right (before: ${found.before}).`,
+      `${found.right} of ${found.spots} spot${found.spots > 1 ? "s are" : " is"} right (before: ${found.before}).`,
       ...why,
     ].join(" ");
     this.show();
