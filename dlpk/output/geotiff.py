@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -292,6 +293,8 @@ class OutputRaster:
                 os.replace(file, self.path.parent / file.name)
 
     def _discard(self) -> None:
+        # Frames of what was interrupted hold the dataset, which would be closed in no folder.
+        traceback.clear_frames(sys.exc_info()[2])
         self._close()
         self._scratch.close()
 
