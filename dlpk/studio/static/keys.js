@@ -6,7 +6,7 @@ const KEYS = [
   ["P", "mark spots on the map, to fit thresholds to (Enter: in its middle)", (app) => app.spots.mark(!app.spots.marking)],
   ["1 … 9", "leave a prompt out, or take it in", null],
   ["S", "scene on one side, classes on the other", (app) => toggle(app, "swipe")],
-  ["C", "two sets of prompts side by side", (app) => toggle(app, "ab")],
+  ["C", "two sets of prompts side by side", (app) => app.server.package.prompts && toggle(app, "ab")],
   ["A", "the other set of prompts", (app) => app.state.change(null, (now) => (now.set = 1 - now.set))],
   ["[ ]", "move the line between the halves", null],
   ["arrows, + −", "move and zoom the map (when it has the focus: M)", null],

@@ -50,7 +50,7 @@ class App {
     this.shownRaster = raster.number;
     this.map = new RasterMap(element("map"), raster, (event) => this.mapTold(event));
     this.sets = [0, 1].map(() => ({
-      prompts: new Prompts(raster.number, () => this.promptsTold()),
+      prompts: new Prompts(raster.number, this.server.package.prompts, () => this.promptsTold()),
       masks: new Masks(raster, this.server.most_reduced, (event) => this.masksTold(event)),
     }));
     this.spots.attach(this.map);
@@ -157,7 +157,6 @@ class App {
     const { prompts, masks } = this.set;
     const { counts, complete } = masks.counts();
     const classes = prompts.plan?.classes ?? [];
-    const own = prompts.plan?.kind !== "values";
     const shown = this.state.rows.map((row, index) => {
       const mine = classes.filter((entry) => entry.index === index);
       const pixels = mine.reduce((sum, { value }) => sum + counts[value], 0);
@@ -169,10 +168,24 @@ class App {
       };
     });
     this.rows.show(this.state.rows, { rows: shown, threshold: this.server.package.threshold });
-    element("empty").hidden = !own || this.state.rows.length > 0;
+    element("empty").hidden = !prompts.words || this.state.rows.length > 0;
+    if (!prompts.words) this.showLegend(classes, counts, complete);
+  }
+
+  /** The classes of a package that looks for no words. */
+  showLegend(classes, counts, complete) {
+    const entries = classes.map(({ value, name, color }) => {
+      const [entry, swatch] = [document.createElement("li"), document.createElement("span")];
+      swatch.className = "swatch";
+      swatch.style.background = hex(color);
+      entry.append(swatch, name, Object.assign(document.createElement("small"), { textContent: areaText(this.raster, counts[value], complete) }));
+      return entry;
+    });
+    element("legend").replaceChildren(...entries);
   }
 
   focusOrAdd(index) {
+    if (!this.server.package.prompts) return;
     if (index >= this.state.rows.length) this.state.change(null, () => this.state.rows.push(newRow()));
     this.rows.focus(index);
   }
@@ -184,6 +197,7 @@ class App {
 
   /** Let a box be drawn around an example. */
   addBox() {
+    if (!this.server.package.prompts) return;
     this.hintFor("Draw a box around an example: click two corners. Enter takes the middle of the map, Esc gives up.");
     this.map.map.getTargetElement().focus();
     this.map.drawBox((box) => {
@@ -277,7 +291,7 @@ class App {
       button.addEventListener("click", () => this.copy(button.dataset.copy));
     }
     const prompts = this.server.package.prompts;
-    for (const id of ["add", "add-box", "more"]) element(id).hidden = !prompts;
+    for (const id of ["add", "add-box", "more", "tabs", "mode-ab"]) element(id).hidden = !prompts;
     document.documentElement.dataset.theme = localStorage.getItem("theme") ?? "";
     this.run = new WholeRun(() => this.arguments());
     listen(this);
@@ -339,6 +353,7 @@ async function welcome(server) {
   if (server.agreed) return;
   element("welcome-package").textContent = server.package.name;
   element("welcome-rasters").textContent = server.rasters.map(({ name }) => name).join(", ");
+  for (const step of document.querySelectorAll(".words")) step.hidden = !server.package.prompts;
   element("sha").textContent = server.package.sha256 ?? "";
   const dialog = element("welcome");
   dialog.addEventListener("cancel", (event) => event.preventDefault());

@@ -7,8 +7,14 @@ import { withValues } from "./decide.js";
 const WAIT = 150; // milliseconds without a key before the server is asked
 
 export class Prompts {
-  constructor(raster, tell) {
+  /**
+   * @param {number} raster - its number
+   * @param {boolean} words - whether the package looks for words; if not, its classes are fixed
+   * @param {() => void} tell - told when the plan has changed
+   */
+  constructor(raster, words, tell) {
     this.raster = raster;
+    this.words = words;
     this.tell = tell;
     this.asked = "";
     this.plan = null;
@@ -50,7 +56,7 @@ export class Prompts {
   async ask(request, key) {
     const used = this.used;
     const texts = used.filter(({ row }) => !row.boxes);
-    if (!used.length) {
+    if (this.words && !used.length) {
       this.settled(key, null, new Map(), "");
       return;
     }

@@ -57,6 +57,7 @@ export class Spots {
   }
 
   mark(on) {
+    if (!this.app.server.package.prompts) return;
     this.marking = on;
     if (on) element("spots-panel").open = true;
     element("mark").setAttribute("aria-pressed", String(on));
