@@ -22,7 +22,8 @@ from builder.clipseg.golden import golden_chips
 from dlpk.package.open import check_container
 from model_extension.clipseg.contract.definition import read_definition
 from model_extension.clipseg.inference.segmenter import Segmenter
-from tests.support.segmenting import probabilities
+from model_extension.clipseg.language.plan import Concept
+from tests.support.segmenting import whole
 
 FROZEN = os.environ.get("DLPK_FROZEN_WEIGHTS")
 pytestmark = pytest.mark.skipif(FROZEN is None, reason="DLPK_FROZEN_WEIGHTS is not set")
@@ -39,15 +40,9 @@ class Opened(NamedTuple):
 
     def probabilities(self, image: np.ndarray, prompts: Sequence[str]) -> dict[str, np.ndarray]:
         """Probabilities per prompt for an image of one tile, (3, 352, 352)."""
-        masks = probabilities(
-            self.segmenter,
-            image,
-            np.ones(image.shape[1:], bool),
-            prompts,
-            tile_size=352,
-            batch_size=1,
-        )
-        return dict(zip(prompts, masks.numpy()))
+        self.segmenter.look_for([Concept((prompt,)) for prompt in prompts])
+        masks = whole(self.segmenter, image, tile_size=352, overlap=0, batch_size=1)
+        return dict(zip(prompts, masks))
 
 
 @pytest.fixture(scope="module")

@@ -1,34 +1,31 @@
-"""Running a package's network on images, prompt by prompt."""
+"""Running a package's network on images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import torch
 
 from model_extension.clipseg.inference.segmenter import Segmenter
-from model_extension.clipseg.language.plan import Concept
 from model_extension.common.tiles import Place
 
 
-def probabilities(
+def noise(rows: int, columns: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (3, rows, columns), np.uint8)
+
+
+def whole(
     segmenter: Segmenter,
     pixels: np.ndarray,
-    valid: np.ndarray,
-    prompts: Sequence[str],
+    valid: np.ndarray | None = None,
     *,
-    tile_size: int,
+    tile_size: int = 16,
+    overlap: int = 8,
     batch_size: int = 4,
-) -> torch.Tensor:
-    """Probabilities of a raster in tiles that do not overlap."""
-    segmenter.look_for([Concept((prompt,)) for prompt in prompts])
-    return segmenter.probabilities(
-        pixels,
-        valid,
-        Place(0, 0, *valid.shape),
-        padding=0,
-        tile_size=tile_size,
-        overlap=0,
-        batch_size=batch_size,
-    )
+    **options: Any,
+) -> np.ndarray:
+    """Probabilities of a raster in tiles, of what the segmenter looks for."""
+    valid = np.ones(pixels.shape[1:], bool) if valid is None else valid
+    sizes = {"tile_size": tile_size, "overlap": overlap, "batch_size": batch_size}
+    place = Place(0, 0, *valid.shape)
+    return segmenter.probabilities(pixels, valid, place, padding=0, **sizes, **options).numpy()

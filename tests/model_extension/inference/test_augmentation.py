@@ -15,8 +15,8 @@ from model_extension.clipseg.contract.definition import ModelDefinition
 from model_extension.clipseg.inference.segmenter import Segmenter, turned, turned_back
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.network import CLIPSeg, Decoder
-from model_extension.common.tiles import Place
 from tests.support.random_package import write_package
+from tests.support.segmenting import noise, whole
 
 
 @pytest.fixture(scope="module")
@@ -29,25 +29,6 @@ def segmenter(package: ModelDefinition) -> Segmenter:
     segmenter = Segmenter(package, torch.device("cpu"), torch.float64, warn=pytest.fail)
     segmenter.look_for([Concept(("a",)), Concept(("b",))])
     return segmenter
-
-
-def probabilities(segmenter: Segmenter, pixels: np.ndarray, views: tuple[int, ...]) -> np.ndarray:
-    valid = np.ones(pixels.shape[1:], bool)
-    found = segmenter.probabilities(
-        pixels,
-        valid,
-        Place(0, 0, *valid.shape),
-        padding=0,
-        tile_size=16,
-        overlap=8,
-        batch_size=4,
-        views=views,
-    )
-    return found.numpy()
-
-
-def noise(rows: int, columns: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (3, rows, columns), np.uint8)
 
 
 # --- symmetries --------------------------------------------------------------------------------
@@ -90,19 +71,19 @@ def test_what_turns_with_the_image_is_found_the_same(
 
     monkeypatch.setattr(CLIPSeg, "decode", decode)
     pixels = noise(40, 33)
-    one = probabilities(segmenter, pixels, (0,))
+    one = whole(segmenter, pixels, views=(0,))
     assert one.std() > 0.1
     for views in (SYMMETRIES, MIRRORED, (3,), (6, 1)):
-        assert np.abs(probabilities(segmenter, pixels, views) - one).max() < 1e-12
+        assert np.abs(whole(segmenter, pixels, views=views) - one).max() < 1e-12
 
 
 def test_the_result_is_the_mean_over_the_views(segmenter: Segmenter) -> None:
     pixels = noise(40, 33)
-    each = [probabilities(segmenter, pixels, (view,)) for view in SYMMETRIES]
+    each = [whole(segmenter, pixels, views=(view,)) for view in SYMMETRIES]
     assert np.abs(each[0] - each[1]).max() > 1e-3
-    found = probabilities(segmenter, pixels, SYMMETRIES)
+    found = whole(segmenter, pixels, views=SYMMETRIES)
     assert np.abs(found - np.mean(each, axis=0)).max() < 1e-12
-    found = probabilities(segmenter, pixels, MIRRORED)
+    found = whole(segmenter, pixels, views=MIRRORED)
     assert np.abs(found - (each[0] + each[4]) / 2).max() < 1e-12
 
 
@@ -110,9 +91,9 @@ def test_the_result_is_the_mean_over_the_views(segmenter: Segmenter) -> None:
 def test_the_result_turns_with_the_raster(segmenter: Segmenter, view: int) -> None:
     # A block of whole tiles, so that they lie in the turned block as they did before.
     pixels = noise(32, 32)
-    found = probabilities(segmenter, pixels, SYMMETRIES)
+    found = whole(segmenter, pixels, views=SYMMETRIES)
     turned_pixels = turned(torch.from_numpy(pixels), view).numpy()
-    again = probabilities(segmenter, np.ascontiguousarray(turned_pixels), SYMMETRIES)
+    again = whole(segmenter, np.ascontiguousarray(turned_pixels), views=SYMMETRIES)
     assert np.abs(turned(torch.from_numpy(found), view).numpy() - again).max() < 1e-9
 
 
@@ -136,7 +117,7 @@ def test_the_cost_is_the_number_of_views(
     for views in ((0,), MIRRORED, SYMMETRIES):
         encoded.clear()
         decoded.clear()
-        probabilities(segmenter, noise(24, 24), views)
+        whole(segmenter, noise(24, 24), views=views)
         assert sum(encoded) == 4 * len(views)
         assert sum(decoded) == 2 * 4 * len(views)
 

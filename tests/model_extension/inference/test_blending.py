@@ -14,8 +14,8 @@ from torch import Tensor
 from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.network import CLIPSeg
-from model_extension.common.tiles import Place
 from tests.support.random_package import write_package
+from tests.support.segmenting import noise, whole
 
 # --- blocks ------------------------------------------------------------------------------------
 
@@ -26,36 +26,6 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     segmenter = Segmenter(definition, torch.device("cpu"), torch.float64, warn=pytest.fail)
     segmenter.look_for([Concept(("a",)), Concept(("b",))])
     return segmenter
-
-
-def noise(rows: int, columns: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (3, rows, columns), np.uint8)
-
-
-def probabilities(
-    segmenter: Segmenter,
-    pixels: np.ndarray,
-    valid: np.ndarray | None = None,
-    *,
-    size: int = 16,
-    padding: int = 4,
-    batch: int = 4,
-    scales: tuple[float, ...] = (1.0,),
-    views: tuple[int, ...] = (0,),
-) -> np.ndarray:
-    valid = np.ones(pixels.shape[1:], bool) if valid is None else valid
-    found = segmenter.probabilities(
-        pixels,
-        valid,
-        Place(0, 0, *valid.shape),
-        padding=0,
-        tile_size=size,
-        overlap=2 * padding,
-        batch_size=batch,
-        scales=scales,
-        views=views,
-    )
-    return found.numpy()
 
 
 class Constant:
@@ -92,7 +62,7 @@ def test_what_is_the_same_everywhere_stays_so(
     with pytest.MonkeyPatch.context() as patch:
         Constant(patch)
         pixels = noise(rows, columns)
-        found = probabilities(segmenter, pixels, size=size, padding=padding, scales=tuple(scales))
+        found = whole(segmenter, pixels, tile_size=size, overlap=2 * padding, scales=tuple(scales))
     assert found.shape == (2, rows, columns)
     expected = 1 / (1 + np.exp([1, -1]))
     assert np.abs(found - expected[:, None, None]).max() < 1e-6
@@ -101,15 +71,15 @@ def test_what_is_the_same_everywhere_stays_so(
 @pytest.mark.parametrize("batch", [2, 3, 9, 100])
 def test_the_result_does_not_depend_on_the_batch(segmenter: Segmenter, batch: int) -> None:
     pixels = noise(41, 37)
-    one = probabilities(segmenter, pixels, batch=1)
-    assert (probabilities(segmenter, pixels, batch=batch) == one).all()
+    one = whole(segmenter, pixels, batch_size=1)
+    assert (whole(segmenter, pixels, batch_size=batch) == one).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.uint16])
 def test_pixels_of_any_type(segmenter: Segmenter, dtype: Any) -> None:
     pixels = noise(24, 24)
-    found = probabilities(segmenter, pixels.astype(dtype))
-    assert np.abs(found - probabilities(segmenter, pixels)).max() < 1e-9
+    found = whole(segmenter, pixels.astype(dtype))
+    assert np.abs(found - whole(segmenter, pixels)).max() < 1e-9
 
 
 # --- data and no data --------------------------------------------------------------------------
@@ -126,7 +96,7 @@ def test_tiles_without_data_are_left_out(
         valid = np.zeros((40, 40), bool)
         valid[corner] = True
         constant.tiles.clear()
-        found = probabilities(segmenter, pixels, valid)
+        found = whole(segmenter, pixels, valid)
         assert sum(constant.tiles) == tiles
         assert np.isfinite(found).all()
         # Where no tile lies nothing is found.
@@ -147,7 +117,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
 def test_tiles_with_an_empty_border_move(segmenter: Segmenter, shown: list[Tensor]) -> None:
     pixels, valid = noise(40, 16), np.ones((40, 16), bool)
     valid[:3] = False
-    probabilities(segmenter, pixels, valid)
+    whole(segmenter, pixels, valid)
     first = ((pixels[:, 3:19] / 255.0).T - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     assert np.allclose(shown[0][0].numpy(), first.T)
 
@@ -157,7 +127,7 @@ def test_pixels_without_data_have_the_mean_of_the_others(
 ) -> None:
     pixels, valid = noise(11, 16), np.ones((11, 16), bool)
     valid[4:6, 7] = False
-    found = probabilities(segmenter, pixels, valid)
+    found = whole(segmenter, pixels, valid)
     image = shown[0][0].numpy()
     assert image.shape == (3, 16, 16)  # whole patches
     mean = image[:, :11][:, valid].mean(axis=1)
@@ -165,7 +135,7 @@ def test_pixels_without_data_have_the_mean_of_the_others(
     assert np.allclose(image[:, 11:], mean[:, None, None])
     # And what is without data has no say in it, whatever stands there.
     other = np.where(valid, pixels, 99).astype(np.uint8)
-    assert np.array_equal(probabilities(segmenter, other, valid), found)
+    assert np.array_equal(whole(segmenter, other, valid), found)
 
 
 def test_every_pixel_with_data_has_a_tile(segmenter: Segmenter) -> None:
@@ -173,7 +143,7 @@ def test_every_pixel_with_data_has_a_tile(segmenter: Segmenter) -> None:
     valid = np.random.default_rng(1).random((40, 40)) < 0.01
     with pytest.MonkeyPatch.context() as patch:
         Constant(patch)
-        found = probabilities(segmenter, pixels, valid)
+        found = whole(segmenter, pixels, valid)
     assert valid.any()
     assert np.abs(found[:, valid] - (1 / (1 + np.exp([1, -1])))[:, None]).max() < 1e-6
 
@@ -181,4 +151,4 @@ def test_every_pixel_with_data_has_a_tile(segmenter: Segmenter) -> None:
 def test_nothing_is_looked_for_before_look_for(segmenter: Segmenter) -> None:
     fresh = Segmenter(segmenter.definition, torch.device("cpu"))
     with pytest.raises(RuntimeError, match="look_for was not called"):
-        probabilities(fresh, noise(16, 16))
+        whole(fresh, noise(16, 16))
