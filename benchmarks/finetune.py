@@ -28,12 +28,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from dlpk.finetuning.activations import Activations
-from dlpk.finetuning.learner import RECIPES, Learner
-from dlpk.finetuning.losses import class_weights, loss_of
+from dlpk.finetuning.learning.activations import Activations
+from dlpk.finetuning.learning.learner import RECIPES, Learner
+from dlpk.finetuning.learning.losses import class_weights, loss_of
+from dlpk.finetuning.learning.trainer import Trainer
 from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
 from dlpk.finetuning.split import split
-from dlpk.finetuning.trainer import Trainer
 from dlpk.finetuning.views import draw_training, draw_validation, show
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.network import CLIPSeg

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
+from dlpk.finetuning.learning.losses import binary_cross_entropy
 from training import network
 from training.phrases import NOTHING, Prompts
 from training.recipe import Phase, Recipe
@@ -219,11 +220,7 @@ class Lessons:
 
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the mean binary cross-entropy where the labels are known."""
-    valid = labels != UNKNOWN
-    losses = functional.binary_cross_entropy_with_logits(
-        logits, (labels == 1).float(), reduction="none"
-    )
-    return (losses * valid).sum() / valid.sum().clamp(min=1)
+    return binary_cross_entropy(logits, (labels == 1).float(), (labels != UNKNOWN).float())
 
 
 def _distance(embedded: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -4,18 +4,18 @@ The loss of the masks is binary cross-entropy on logits, as in the CLIPSeg paper
 supplement), with prompts that name nothing as negatives. CLIP's towers were trained on hundreds of
 millions of captioned pictures before; here two cheap losses take the place of that: the embedding
 of each prompt is pulled to the place of its concept, and a linear layer reads all concepts at once
-from the image encoder.
+from the image encoder. Updates, schedule and the mean of the weights are those of `dlpk finetune`.
 """
 
 from __future__ import annotations
 
-import math
 import time
 
 import numpy as np
 import torch
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
+from dlpk.finetuning.learning.updates import Updates, cosine
 from training.lessons import WEIGHTS, Lessons
 from training.recipe import Phase, Recipe
 from training.sampling import Crops
@@ -53,7 +53,7 @@ def train(
         lr=recipe.rate,
         betas=(0.9, 0.999),
     )
-    averaged = [value.detach().clone() for value in weights]
+    updates = Updates(optimizer, weights, recipe.average)
     start = time.monotonic()
     model.train()
     done = 0
@@ -61,26 +61,18 @@ def train(
     for phase in recipe.phases:
         history: list[dict[str, float]] = []
         for step in range(phase.steps):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate * min((step + 1) / 100, _schedule(done, total))
+            updates.begin(min((step + 1) / 100, _schedule(done, total)))
             losses = lessons.losses(phase, done)
             optimizer.zero_grad()
             weighted = [WEIGHTS[name] * loss for name, loss in losses.items()]
             torch.autograd.backward(torch.stack(weighted).sum())
-            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-            optimizer.step()
-            # Early weights are far from the last ones, so the mean starts short.
-            keep = min(recipe.average, (1 + done) / (10 + done))
-            with torch.no_grad():
-                torch._foreach_lerp_(averaged, weights, 1 - keep)
+            updates.apply()
             done += 1
             history.append({name: float(loss.detach()) for name, loss in losses.items()})
             if done % 100 == 0 or step + 1 == phase.steps:
                 _report(done, history, time.monotonic() - start)
                 history = []
-    with torch.no_grad():
-        for value, mean in zip(weights, averaged):
-            value.copy_(mean)
+    updates.put(updates.averaged)
     model.train(False)
 
 
@@ -89,7 +81,7 @@ def _schedule(step: int, steps: int) -> float:
     level = steps // 2
     if step < level:
         return 1.0
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - level) / (steps - level)))
+    return cosine((step - level) / (steps - level), 0.01)
 
 
 def _report(step: int, history: list[dict[str, float]], seconds: float) -> None:

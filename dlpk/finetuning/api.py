@@ -19,13 +19,14 @@ from ..harness.devices import device_number
 from ..package.open import open_package
 from ..package.package import Package
 from ..raster.files import files_of
-from .choice import choose
 from .data import read_data
 from .job import Job
-from .learner import RECIPES
-from .losses import PRESETS
+from .learning.choice import choose
+from .learning.learner import RECIPES
+from .learning.losses import PRESETS
 from .report import Finetuned
 from .split import split
+from .start import STARTS
 
 Say = Callable[[str], None]
 # Training blocks from which a method pays.
@@ -40,7 +41,8 @@ def finetune(
     method: str = "auto",
     classes: str | None = None,
     field: str | None = None,
-    loss: str = "ours",
+    preset: str = "ours",
+    start: str = "words",
     keep: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
@@ -64,8 +66,10 @@ def finetune(
         ``prompts``, ``decoder``, ``lora`` or ``auto``.
     classes, field : str, optional
         See `dlpk.finetuning.data.read_data`.
-    loss : str
-        Of `dlpk.finetuning.losses.PRESETS`.
+    preset : str
+        Of `dlpk.finetuning.learning.losses.PRESETS`.
+    start : str
+        Of `dlpk.finetuning.start.STARTS`: what the embeddings of the classes start from.
     keep : str, optional
         Prompts to rehearse, separated by commas.
     minutes : float, optional
@@ -94,8 +98,11 @@ def finetune(
     """
     read = [part for source in data for part in source.split("=") if part]
     target = check_target(Path(out), [package, *files_of(read)])
-    if loss not in PRESETS:
-        raise FinetuningError(f"the loss is {loss!r}; it must be one of {', '.join(PRESETS)}")
+    for name, value, choices in ("preset", preset, PRESETS), ("start", start, STARTS):
+        if value not in choices:
+            raise FinetuningError(
+                f"the {name} is {value!r}; it must be one of {', '.join(choices)}"
+            )
     begun = time.monotonic()
     with ExitStack() as stack:
         parent = stack.enter_context(open_package(package))
@@ -109,7 +116,7 @@ def finetune(
         say(f"method {chosen}: {why}")
         say(divided.to_text(labelled.classes))
         folder = Path(work) if work else target.with_suffix(".finetuning")
-        recipe = replace(RECIPES[chosen], loss=loss)
+        recipe = replace(RECIPES[chosen], preset=preset)
         job = Job(
             parent,
             definition,
@@ -120,6 +127,7 @@ def finetune(
             seed,
             choose_device(device_number(device)),
             keep,
+            start,
             say,
         )
         try:

@@ -24,17 +24,26 @@ from model_extension.clipseg.network.weights import load_network
 from model_extension.common.safetensors import SafetensorsFile
 
 from ..package.package import Package
-from .activations import Activations
-from .choice import Choice
-from .learner import Learner, Recipe
-from .losses import loss_of
+from .learning.activations import Activations
+from .learning.choice import Choice
+from .learning.conditions import Conditions
+from .learning.learner import Learner, Recipe
+from .learning.losses import PRESETS, loss_of
+from .learning.trainer import Trainer
 from .package import write_package
 from .pictures import SAMPLES, draw_ladder, write_characteristics
 from .report import Finetuned
 from .scenes import NOTHING, LabelledData
 from .split import Split
-from .start import check_kept, make_embedder, start_embeddings
-from .trainer import Trainer
+from .start import (
+    check_kept,
+    example_embeddings,
+    make_embedder,
+    sentence_offsets,
+    start_embeddings,
+    vocabulary_mean,
+    word_embeddings,
+)
 from .views import View, draw_training, draw_validation, show
 
 # Views per training block, and the least and most in all.
@@ -78,6 +87,8 @@ class Job:
     device : torch.device
     keep : str or None
         Prompts to rehearse.
+    start : str
+        Of `dlpk.finetuning.start.STARTS`.
     say : callable
         Takes a line for the user.
     """
@@ -91,6 +102,7 @@ class Job:
     seed: int
     device: torch.device
     keep: str | None
+    start: str
     say: Callable[[str], None]
 
     @cached_property
@@ -104,6 +116,7 @@ class Job:
             "split": [self.split.side, self.split.validation],
             "seed": self.seed,
             "keep": self.keep,
+            "start": self.start,
             "device": self.device.type,
         }
         text = json.dumps(parts, sort_keys=True, default=list)
@@ -140,18 +153,31 @@ class Job:
                 where=self.definition.weights,
             )
 
+    @cached_property
+    def beginning(self) -> tuple[Tensor, Conditions | None]:
+        """Embeddings that the classes start from, and what they vary by."""
+        data = self.data
+        embedder = make_embedder(self.definition, self.network(), self.device)
+        words = word_embeddings(embedder, data.classes, data.words)
+        varied = PRESETS[self.recipe.preset].varied
+        every = varied or self.start != "words"
+        wanted = [number for number, row in enumerate(words) if every or row is None]
+        found = example_embeddings(embedder, data.scenes, self.split, wanted, self.tile, self.seed)
+        none = torch.zeros(0, self.definition.network.projection)
+        examples = [dict(zip(wanted, found)).get(number, none) for number in range(len(words))]
+        start, what = start_embeddings(words, examples, self.start, vocabulary_mean(embedder))
+        for name, source in zip(data.classes, what):
+            if source != "words":
+                self.say(f"{name} starts from {source}")
+        if not varied:
+            return start, None
+        offsets = sentence_offsets(embedder, data.classes, data.words).to(self.device)
+        return start, Conditions(offsets, examples)
+
     def learner(self) -> Learner:
         """A learner at its beginning."""
-        network = self.network()
-        embedder = make_embedder(self.definition, network, self.device)
-        start, without = start_embeddings(embedder, self.data.classes, self.data.words)
-        if without:
-            self.say(
-                f"no words are known for {', '.join(without)}: they start from the mean of the "
-                'vocabulary (--classes "name = wording|wording" gives them words)'
-            )
         grid = self.tile // self.definition.network.patch
-        return Learner(network, start, self.recipe, grid, self.seed)
+        return Learner(self.network(), self.beginning[0], self.recipe, grid, self.seed)
 
     def plan(self, minutes: float | None) -> Plan:
         """How many views and steps there are time for; the same when the job goes on."""
@@ -188,7 +214,7 @@ class Job:
             begun = time.monotonic()
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast):
                 logits = learner.logits(found)
-            loss_of(logits, labels, weights, self.recipe.loss).backward()  # type: ignore[no-untyped-call]
+            loss_of(logits, labels, weights, self.recipe.preset).backward()  # type: ignore[no-untyped-call]
             step = (time.monotonic() - begun) / len(pixels) * self.recipe.batch
         return encoding, step
 
@@ -221,7 +247,7 @@ class Job:
 
             activations.compute(
                 self._encoder(), self.device, views, self.data.scenes, self.split,
-                *self.statistics, progress,
+                *self.statistics, progress, self.say,
             )  # fmt: skip
         return activations
 
@@ -252,6 +278,7 @@ class Job:
             seed=self.seed,
             fast=self.fast,
             say=self.say,
+            conditions=self.beginning[1],
             kept=kept,
         )
         trainer.run()
@@ -285,7 +312,7 @@ class Job:
             "parent": {"name": self.parent.name, "sha256": self.parent.sha256},
             "data": {"sha256": self.data.fingerprint, "scenes": len(self.data.scenes)},
             "settings": {**asdict(self.recipe), **asdict(plan), "seed": self.seed,
-                         "keep": self.keep},
+                         "keep": self.keep, "start": self.start},
             "split": {"side": self.split.side, "gap": self.split.gap,
                       "training": len(self.split.training),
                       "validation": len(self.split.validation)},

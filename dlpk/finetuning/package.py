@@ -37,7 +37,7 @@ from model_extension.common.safetensors import SafetensorsFile
 
 from ..package.package import Package
 from ..testing.golden_test import GoldenResult, golden_test
-from .choice import Choice
+from .learning.choice import Choice
 
 Draw = Callable[[Path], None]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from model_extension.clipseg.contract.legend import class_colors
 
+from .learning.trainer import History
 from .scenes import NOTHING, UNKNOWN
-from .trainer import History
 
 SAMPLES = 4
 

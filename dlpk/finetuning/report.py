@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..testing.golden_test import GoldenResult
-from .choice import Choice
+from .learning.choice import Choice
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ from .split import Block, Split
 # How much larger or smaller things may appear than they are in the data.
 ZOOM = (0.7, 1.5)
 
+# Scene, left, top, width and height of a part of it.
+Home = tuple[int, int, int, int, int]
+
 
 @dataclass(frozen=True)
 class View:
@@ -82,10 +85,10 @@ def draw_training(
     order = np.append(
         random.permutation(len(blocks)), random.choice(len(blocks), max(0, count), p=chance)
     )[:count]
-    homes = [_homes(scenes, split, block) for block in blocks]
+    places = [homes(scenes, split, block) for block in blocks]
     views = []
     for number, block in enumerate(order.tolist()):
-        options = homes[block]
+        options = places[block]
         scene, left, top, width, height = options[int(random.integers(len(options)))]
         plain = number < len(blocks)
         zoom = 1.0 if plain else float(np.exp(random.uniform(*np.log(ZOOM))))
@@ -110,16 +113,19 @@ def draw_training(
 
 def draw_validation(scenes: Sequence[Scene], split: Split, tile: int) -> list[View]:
     """Views of all validation blocks, as they are."""
-    views = []
-    for number, block in enumerate(split.validation):
-        for scene, left, top, width, height in _homes(scenes, split, block):
-            x, y = left + width / 2 - tile / 2, top + height / 2 - tile / 2
-            place = (
-                _inside(x, tile, scenes[scene].width),
-                _inside(y, tile, scenes[scene].height),
-            )
-            views.append(View(scene, *place, tile, 0, -1, number, False))
-    return views
+    return [
+        centred(scenes, home, tile, number, training=False)
+        for number, block in enumerate(split.validation)
+        for home in homes(scenes, split, block)
+    ]
+
+
+def centred(scenes: Sequence[Scene], home: Home, tile: int, block: int, *, training: bool) -> View:
+    """A view of a tile around the middle of what a scene has of a block, as it is."""
+    scene, left, top, width, height = home
+    x, y = left + width / 2 - tile / 2, top + height / 2 - tile / 2
+    place = (_inside(x, tile, scenes[scene].width), _inside(y, tile, scenes[scene].height))
+    return View(scene, *place, tile, 0, -1, block, training)
 
 
 def show(
@@ -200,12 +206,10 @@ def _inside(start: float, side: int, length: int) -> int:
     return int(min(max(0, round(start)), length - side))
 
 
-def _homes(
-    scenes: Sequence[Scene], split: Split, block: Block
-) -> list[tuple[int, int, int, int, int]]:
-    """Scene, left, top, width and height of the parts of scenes that lie in a block."""
+def homes(scenes: Sequence[Scene], split: Split, block: Block) -> list[Home]:
+    """The parts of scenes that lie in a block."""
     ground, row, column = block
-    homes = []
+    found = []
     for number, scene in enumerate(scenes):
         if scene.place[0] != ground:
             continue
@@ -214,5 +218,5 @@ def _homes(
         right = min(scene.width, (column + 1) * split.side - x)
         bottom = min(scene.height, (row + 1) * split.side - y)
         if left < right and top < bottom:
-            homes.append((number, left, top, right - left, bottom - top))
-    return homes
+            found.append((number, left, top, right - left, bottom - top))
+    return found

@@ -23,11 +23,18 @@ from .. import options
 @click.option("--classes", help='Classes to learn: "road, land = dirt|sand" gives one words.')
 @click.option("--field", help="Field of polygons that names the class.")
 @click.option(
-    "--loss",
+    "--preset",
     type=click.Choice(("ours", "paper", "dice-ce", "focal-tversky")),
     default="ours",
     show_default=True,
-    help="Recipe for the loss.",
+    help="Recipe: the loss, and for paper also sentences, negatives and mixtures with examples.",
+)
+@click.option(
+    "--start",
+    type=click.Choice(("words", "examples", "both")),
+    default="words",
+    show_default=True,
+    help="What the embeddings of classes start from; without words from examples in any case.",
 )
 @click.option("--keep", metavar="PROMPTS", help="Prompts to rehearse, so that they stay.")
 @click.option(

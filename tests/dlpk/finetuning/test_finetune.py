@@ -110,6 +110,39 @@ def test_learnt_prompts_leave_all_others_as_they_were(frozen: str | None, tmp_pa
     assert np.isfinite(rasters[2]).all()
 
 
+def test_what_has_no_words_starts_from_examples(tmp_path: Path) -> None:
+    """Examples of the training blocks; the paper's recipe mixes them in."""
+    weights = write_folder(tmp_path / "weights", settings())
+    frozen = build(tmp_path / "p.dlpk", weights=str(weights), freeze_prompts="water, roof").path
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (3, 96, 96)).astype(np.uint8)
+    labels = (np.indices((96, 96))[:1] // 24 % 2 + 1).astype(np.uint8)
+    data = [f"{write(tmp_path / 'a.tif', pixels)}={write(tmp_path / 'b.tif', labels)}"]
+    options = {"classes": "roof, odd thing", "method": "decoder", "device": "cpu", "steps": 4}
+
+    def begin(**more: str) -> list[str]:
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            if line.startswith("step    1"):
+                raise Killed
+
+        with pytest.raises(Killed):
+            finetune(frozen, data, tmp_path / "q.dlpk", say=say, **options, **more)
+        return [line for line in said if "starts from" in line]
+
+    assert begin() == ["odd thing starts from examples"]
+    assert begin(start="both", preset="paper") == [
+        "roof starts from words and examples",
+        "odd thing starts from examples",
+    ]
+    with pytest.raises(FinetuningError, match="the start is 'zero'; it must be one of words,"):
+        begin(start="zero")
+    with pytest.raises(FinetuningError, match="the preset is 'mine'"):
+        begin(preset="mine")
+
+
 def test_the_method_fits_the_number_of_labels() -> None:
     assert choose_method("auto", 3, "cpu")[0] == "prompts"
     assert choose_method("auto", 20, "cpu")[0] == "decoder"

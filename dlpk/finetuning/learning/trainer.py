@@ -15,10 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..scenes import NOTHING, UNKNOWN
 from .activations import Activations
+from .conditions import Conditions
 from .learner import Learner, Recipe
-from .losses import class_weights, loss_of
-from .scenes import NOTHING, UNKNOWN
+from .losses import PRESETS, class_weights, loss_of
+from .updates import Updates, cosine, is_memory_short
 
 # Updates before the rate is at its height, and how the mean over weights moves.
 WARM_UP, AVERAGED = 20, 0.99
@@ -74,6 +76,8 @@ class Trainer:
         Whether the device multiplies bfloat16 quickly.
     say : callable
         Takes a line for the user.
+    conditions : Conditions, optional
+        What the embeddings vary by.
     kept : Tensor, optional
         Embeddings of prompts to rehearse, shape (prompts, projection), as they are before.
     """
@@ -93,17 +97,17 @@ class Trainer:
         seed: int,
         fast: bool,
         say: Callable[[str], None],
+        conditions: Conditions | None = None,
         kept: Tensor | None = None,
     ) -> None:
         self.learner, self.recipe, self.activations = learner, recipe, activations
         self.training, self.validation = list(training), list(validation)
         self.classes, self.device, self.seed, self.fast = classes, device, seed, fast
         self.path, self.key, self.say, self.kept = folder / CHECKPOINT, key, say, kept
-        self.parameters = learner.trained()
-        self.optimizer = torch.optim.AdamW(learner.groups, betas=(0.9, 0.99), weight_decay=0.0)
-        self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.averaged = [p.detach().clone() for p in self.parameters]
-        self.best = [p.detach().clone() for p in self.parameters]
+        self.preset, self.conditions = PRESETS[recipe.preset], conditions
+        optimizer = torch.optim.AdamW(learner.groups, betas=(0.9, 0.99), weight_decay=0.0)
+        self.updates = Updates(optimizer, learner.trained(), AVERAGED)
+        self.best = [p.detach().clone() for p in self.updates.parameters]
         self.history = History()
         self.step, self.stopped = 0, False
         self.at_once = recipe.batch
@@ -115,6 +119,8 @@ class Trainer:
         # Where every labelled pixel is of a class, the best one wins however unlikely it is.
         self.level = 0.5 if pixels[-1] > 0 else 0.0
         self.weights = class_weights(pixels.clamp(min=1)).to(device)
+        if not self.preset.weighted:
+            self.weights = torch.ones_like(self.weights)
         self.teacher = self._teach() if kept is not None else None
 
     def _teach(self) -> Any:
@@ -144,53 +150,47 @@ class Trainer:
             if evaluated or time.monotonic() - saved > SAVED_EVERY:
                 self._save()
                 saved = time.monotonic()
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters, self.best):
-                parameter.copy_(value)
+        self.updates.put(self.best)
         return self.history
 
     def _update(self) -> float:
         """One step; returns its loss."""
-        progress = self.step / self.recipe.steps
-        share = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))
-        share *= min(1.0, (self.step + 1) / WARM_UP)
-        for group, rate in zip(self.optimizer.param_groups, self.rates):
-            group["lr"] = rate * share
+        share = cosine(self.step / self.recipe.steps, self.preset.last_rate)
+        self.updates.begin(share * min(1.0, (self.step + 1) / WARM_UP))
         rows = self._batch()
         while True:
             try:
                 loss = self._gradients(rows)
                 break
-            except RuntimeError as error:
-                text = str(error).lower()
-                short = "out of memory" in text or "allocate memory" in text
-                if not short or self.at_once == 1:
+            except (RuntimeError, MemoryError) as error:
+                if not is_memory_short(error) or self.at_once == 1:
                     raise
                 self.at_once = max(1, self.at_once // 2)
                 self.say(f"memory is short: {self.at_once} views at once from here on")
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step()
-        # Early weights are far from the last ones, so the mean starts short.
-        keep = min(AVERAGED, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.averaged, [p.detach() for p in self.parameters], 1 - keep)
+        self.updates.apply()
         return loss
 
     def _gradients(self, rows: Sequence[int]) -> float:
-        self.optimizer.zero_grad(set_to_none=True)
+        self.updates.optimizer.zero_grad(set_to_none=True)
         total = 0.0
         for start in range(0, len(rows), self.at_once):
             part = rows[start : start + self.at_once]
             activations, labels = self.activations.take(part, self.device)
             with self._precision():
-                logits = self.learner.logits(activations)
-            loss = loss_of(logits, labels, self.weights, self.recipe.loss)
+                logits = self.learner.logits(activations, self._embeddings())
+            loss = loss_of(logits, labels, self.weights, self.recipe.preset)
             if self.kept is not None:
                 loss = loss + self._rehearsal(activations)
             loss = loss * (len(part) / len(rows))
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         return total
+
+    def _embeddings(self) -> Tensor:
+        """Embeddings of the classes in this update."""
+        if self.conditions is None:
+            return self.learner.embeddings
+        return self.conditions.vary(self.learner.embeddings, (self.seed, 3, self.step))
 
     def _rehearsal(self, activations: list[Tensor]) -> Tensor:
         """How far prompts that are to be kept are from what the network said of them before."""
@@ -221,20 +221,8 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast):
             yield
 
-    @contextmanager
-    def _mean_weights(self) -> Iterator[None]:
-        with torch.no_grad():
-            own = [p.detach().clone() for p in self.parameters]
-            for parameter, value in zip(self.parameters, self.averaged):
-                parameter.copy_(value)
-            try:
-                yield
-            finally:
-                for parameter, value in zip(self.parameters, own):
-                    parameter.copy_(value)
-
     def _evaluate(self) -> None:
-        with self._mean_weights():
+        with self.updates.mean_weights():
             ious = self.validate()
         history = self.history
         history.losses.append(float(np.mean(self._recent)) if self._recent else math.nan)
@@ -242,7 +230,7 @@ class Trainer:
         history.ious.append(ious)
         self._recent = []
         if history.best == len(history.ious) - 1:
-            self.best = [value.clone() for value in self.averaged]
+            self.best = [value.clone() for value in self.updates.averaged]
         listed = ", ".join(f"{name} {iou:.3f}" for name, iou in zip(self.classes, ious))
         loss = "" if math.isnan(history.losses[-1]) else f"loss {history.losses[-1]:.3f}, "
         self.say(f"step {self.step:4d}  {loss}IoU {np.nanmean(ious):.3f} ({listed})")
@@ -287,10 +275,10 @@ class Trainer:
             "key": self.key,
             "step": self.step,
             "stopped": self.stopped,
-            "weights": [p.detach() for p in self.parameters],
-            "averaged": self.averaged,
+            "weights": [p.detach() for p in self.updates.parameters],
+            "averaged": self.updates.averaged,
             "best": self.best,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.updates.optimizer.state_dict(),
             "recent": self._recent,
             "history": vars(self.history),
         }
@@ -306,9 +294,8 @@ class Trainer:
             return
         self.step, self.stopped = state["step"], state["stopped"]
         self._recent, self.history = state["recent"], History(**state["history"])
-        self.averaged, self.best = state["averaged"], state["best"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters, state["weights"]):
-                parameter.copy_(value)
+        self.updates.averaged, self.best = state["averaged"], state["best"]
+        self.updates.done = self.step
+        self.updates.optimizer.load_state_dict(state["optimizer"])
+        self.updates.put(state["weights"])
         self.say(f"going on after step {self.step}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scenes import NOTHING, UNKNOWN
+from ..scenes import NOTHING, UNKNOWN
 
 # Of the pixels of a view every so many-th one is looked at.
 EVERY = 7

@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .scenes import NOTHING, UNKNOWN
+from ..scenes import NOTHING, UNKNOWN
 
-# Weights of the terms. `ours`: classes compete with each other and with nothing at all, whose
-# logit is 0, so that the best probability and one half decide as in a run. The others are
-# published recipes: the paper's, MedVLSM's, and one for clouds.
-PRESETS: Mapping[str, Mapping[str, float]] = {
-    "ours": {"softmax": 1.0, "bce": 0.5, "dice": 1.0},
-    "paper": {"bce": 1.0},
-    "dice-ce": {"dice": 1.0, "bce": 0.2},
-    "focal-tversky": {"focal": 0.8, "tversky": 1.0},
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe for what is learnt from.
+
+    Parameters
+    ----------
+    terms : mapping
+        Weights of the terms of the loss.
+    negatives : float or None
+        Share of the classes that are not in a view; None: every class counts as much.
+    varied : bool
+        Whether embeddings vary from update to update: see `.conditions.Conditions`.
+    weighted : bool
+        Whether rare classes weigh more.
+    last_rate : float
+        Share of the highest rate that is left in the end.
+    """
+
+    terms: Mapping[str, float]
+    negatives: float | None = None
+    varied: bool = False
+    weighted: bool = True
+    last_rate: float = 0.02
+
+
+# `ours`: classes compete with each other and with nothing at all, whose logit is 0, so that the
+# best probability and one half decide as in a run. The others are published recipes: the paper's,
+# MedVLSM's, and one for clouds.
+PRESETS: Mapping[str, Preset] = {
+    "ours": Preset({"softmax": 1.0, "bce": 0.5, "dice": 1.0}),
+    "paper": Preset({"bce": 1.0}, negatives=0.2, varied=True, weighted=False, last_rate=0.1),
+    "dice-ce": Preset({"dice": 1.0, "bce": 0.2}),
+    "focal-tversky": Preset({"focal": 0.8, "tversky": 1.0}),
 }
+
+
+def binary_cross_entropy(logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean binary cross-entropy, weighted; all of one shape, the truth 0 or 1."""
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return (each * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def loss_of(logits: Tensor, labels: Tensor, weights: Tensor, preset: str) -> Tensor:
@@ -49,14 +82,15 @@ def loss_of(logits: Tensor, labels: Tensor, weights: Tensor, preset: str) -> Ten
     weight = weights[number] * known
     total = weight.sum().clamp(min=1.0)
     loss = logits.new_zeros(())
-    for term, share in PRESETS[preset].items():
+    chosen = PRESETS[preset]
+    for term, share in chosen.terms.items():
         if term == "softmax":
             nothing = torch.zeros_like(logits[:, :1])
             value = F.cross_entropy(torch.cat([logits, nothing], 1), number, reduction="none")
             value = (value * weight).sum() / total
         elif term == "bce":
-            each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-            value = (each.mean(1) * weight).sum() / total * min(classes, 2)
+            each = (weight[:, None] * _pairs(truth, chosen.negatives)).expand_as(logits)
+            value = binary_cross_entropy(logits, truth, each) * min(classes, 2)
         elif term == "focal":
             each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
             side = 0.75 * truth + 0.25 * (1 - truth)
@@ -65,6 +99,18 @@ def loss_of(logits: Tensor, labels: Tensor, weights: Tensor, preset: str) -> Ten
             value = _overlap(logits, truth, known, 0.5 if term == "dice" else 0.3)
         loss = loss + share * value
     return loss
+
+
+def _pairs(truth: Tensor, negatives: float | None) -> Tensor:
+    """Weights of the classes of each view, mean 1: shape (views, classes, 1, 1)."""
+    there = truth.amax((2, 3), keepdim=True) > 0
+    if negatives is None:
+        return torch.ones_like(there, dtype=truth.dtype)
+    present = there.sum(1, keepdim=True)
+    absent = truth.shape[1] - present
+    share = torch.where(present == 0, 1.0, torch.where(absent == 0, 0.0, negatives))
+    each = torch.where(there, (1 - share) / present.clamp(min=1), share / absent.clamp(min=1))
+    return each * truth.shape[1]
 
 
 def _overlap(logits: Tensor, truth: Tensor, known: Tensor, false_alarms: float) -> Tensor:

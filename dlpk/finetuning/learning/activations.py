@@ -13,9 +13,10 @@ from torch import Tensor
 
 from model_extension.clipseg.network.network import CLIPSeg
 
-from .scenes import Scene
-from .split import Split
-from .views import View, show
+from ..scenes import Scene
+from ..split import Split
+from ..views import View, show
+from .updates import is_memory_short
 
 AT_ONCE = 8
 STATE = "views.json"
@@ -65,15 +66,24 @@ class Activations:
         mean: Tensor,
         std: Tensor,
         progress: Callable[[int], None],
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Encode the views that are not there yet."""
-        tile = self._labels.shape[1]
+        """Encode the views that are not there yet; fewer at once where memory is short."""
+        tile, at_once = self._labels.shape[1], AT_ONCE
         while self.done < len(views):
-            group = views[self.done : self.done + AT_ONCE]
+            group = views[self.done : self.done + at_once]
             shown = [show(view, scenes, split, tile, mean, std) for view in group]
-            with torch.no_grad():
-                pixels = torch.stack([pixels for pixels, _ in shown]).to(device)
-                found = torch.stack(network.encode(pixels), dim=1).float().clamp(-65504, 65504)
+            try:
+                with torch.no_grad():
+                    pixels = torch.stack([pixels for pixels, _ in shown]).to(device)
+                    found = torch.stack(network.encode(pixels), dim=1).float()
+            except (RuntimeError, MemoryError) as error:
+                if not is_memory_short(error) or at_once == 1:
+                    raise
+                at_once //= 2
+                say(f"memory is short: {at_once} views are encoded at once from here on")
+                continue
+            found = found.clamp(-65504, 65504)
             rows = slice(self.done, self.done + len(group))
             self._values[rows] = found.cpu().numpy().astype(np.float16)
             self._labels[rows] = torch.stack([labels for _, labels in shown]).numpy()

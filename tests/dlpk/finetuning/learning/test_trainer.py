@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from dlpk.finetuning.activations import Activations
-from dlpk.finetuning.choice import choose
-from dlpk.finetuning.learner import RECIPES, Learner
-from dlpk.finetuning.losses import PRESETS, class_weights, loss_of
+from dlpk.finetuning.learning.activations import Activations
+from dlpk.finetuning.learning.choice import choose
+from dlpk.finetuning.learning.conditions import Conditions
+from dlpk.finetuning.learning.learner import RECIPES, Learner
+from dlpk.finetuning.learning.losses import PRESETS, _pairs, class_weights, loss_of
+from dlpk.finetuning.learning.trainer import Trainer
 from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
 from dlpk.finetuning.split import split
-from dlpk.finetuning.trainer import Trainer
 from dlpk.finetuning.views import draw_training, draw_validation
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.network import CLIPSeg
@@ -46,7 +47,11 @@ def scene() -> Scene:
 
 
 def trainer(
-    folder: Path, method: str, say: Callable[[str], None] = lambda line: None, steps: int = 20
+    folder: Path,
+    method: str,
+    say: Callable[[str], None] = lambda line: None,
+    steps: int = 20,
+    preset: str = "ours",
 ) -> Trainer:
     scenes, model = [scene()], network()
     divided = split(scenes, ("dark", "bright"), TILE, 0)
@@ -59,7 +64,9 @@ def trainer(
     cpu = torch.device("cpu")
     cached.compute(model, cpu, views, scenes, divided, ZERO, ONE, lambda done: None)
     start = torch.linspace(-1, 1, 2 * model.config.projection).view(2, -1)
-    recipe = replace(RECIPES[method], steps=steps, batch=2)
+    recipe = replace(RECIPES[method], steps=steps, batch=2, preset=preset)
+    shown = [start[:1] + 0.1, torch.zeros(0, model.config.projection)]
+    varied = Conditions(torch.stack([start * 0.1, start * -0.1]), shown)
     return Trainer(
         Learner(model, start, recipe, TILE // PATCH, 0),
         recipe,
@@ -73,12 +80,17 @@ def trainer(
         seed=0,
         fast=False,
         say=say,
+        conditions=varied if PRESETS[preset].varied else None,
     )
 
 
-@pytest.mark.parametrize("method", list(RECIPES))
-def test_killed_at_any_step_it_goes_on_to_the_same_weights(method: str, tmp_path: Path) -> None:
-    whole = trainer(tmp_path / "whole", method)
+@pytest.mark.parametrize(
+    ("method", "preset"), [*((method, "ours") for method in RECIPES), ("decoder", "paper")]
+)
+def test_killed_at_any_step_it_goes_on_to_the_same_weights(
+    method: str, preset: str, tmp_path: Path
+) -> None:
+    whole = trainer(tmp_path / "whole", method, preset=preset)
     history = whole.run()
     left = [0]
 
@@ -94,11 +106,11 @@ def test_killed_at_any_step_it_goes_on_to_the_same_weights(method: str, tmp_path
         return counted
 
     for left[0] in (3, 9):
-        killed = trainer(tmp_path / "killed", method)
+        killed = trainer(tmp_path / "killed", method, preset=preset)
         killed._update = update(killed)  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             killed.run()
-    again = trainer(tmp_path / "killed", method)
+    again = trainer(tmp_path / "killed", method, preset=preset)
     assert again.run() == history or np.isnan(history.losses[0])
     assert again.history.ious == history.ious
     for ours, theirs in zip(again.learner.trained(), whole.learner.trained()):
@@ -133,6 +145,64 @@ def test_short_memory_shrinks_what_is_computed_at_once(
     monkeypatch.setattr(taught.learner, "logits", logits)
     taught.run()
     assert any("memory is short: 1 views" in line for line in said)
+
+
+def test_short_memory_shrinks_what_is_encoded_at_once(tmp_path: Path) -> None:
+    """And what is encoded is the same."""
+    model, scenes = network(), [scene()]
+    divided = split(scenes, ("dark", "bright"), TILE, 0)
+    views = draw_training(scenes, divided, divided.training, 9, TILE, 0)
+    shape = (len(views), len(model.config.extract), 17, model.config.vision.width)
+    said: list[str] = []
+    found = []
+    encode = model.encode
+
+    def short(pixels: torch.Tensor) -> list[torch.Tensor]:
+        if len(pixels) > 2:
+            raise MemoryError
+        return encode(pixels)
+
+    for name in ("whole", "short"):
+        cached = Activations(tmp_path / name, "key", shape, TILE)
+        if name == "short":
+            model.encode = short  # type: ignore[method-assign]
+        cpu = torch.device("cpu")
+        cached.compute(
+            model, cpu, views, scenes, divided, ZERO, ONE, lambda done: None, said.append
+        )
+        found.append(cached.take(range(len(views)), cpu))
+    assert [line[:31] for line in said] == [
+        "memory is short: 4 views are en",
+        "memory is short: 2 views are en",
+    ]
+    assert torch.equal(found[0][1], found[1][1])
+    for ours, theirs in zip(found[0][0], found[1][0]):
+        assert torch.allclose(ours, theirs, atol=1e-2)
+
+
+def test_the_paper_varies_what_stands_for_a_class() -> None:
+    """Text alone in every other update, else a mixture with less than one half of text."""
+    rows = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    sentences = torch.tensor([[[0.25, 0.0]] * 2, [[-0.25, 0.0]] * 2])
+    conditions = Conditions(sentences, [torch.tensor([[5.0, 8.0]]), torch.zeros(0, 2)])
+    drawn = torch.stack([conditions.vary(rows, (0, step)) for step in range(400)])
+    assert torch.equal(drawn, torch.stack([conditions.vary(rows, (0, s)) for s in range(400)]))
+    first, second = drawn[:, 0], drawn[:, 1]
+    alone = first[:, 1] == 0
+    assert 150 < alone.sum() < 250
+    assert set(first[alone][:, 0].tolist()) == {0.75, 1.25}
+    share = 1 - first[~alone][:, 1] / 8
+    assert 0 <= share.min() < 0.1 and 0.4 < share.max() <= 0.5
+    assert set(second[:, 0].tolist()) == {0.25, -0.25}  # without examples never mixed
+
+
+def test_absent_classes_have_a_fifth_of_the_weight() -> None:
+    truth = torch.zeros(3, 3, 2, 2)
+    truth[0, 1, 0, 0] = truth[1, :, 1, 1] = 1
+    found = _pairs(truth, 0.2)[:, :, 0, 0]
+    wanted = torch.tensor([[0.3, 2.4, 0.3], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    assert torch.allclose(found, wanted)
+    assert torch.equal(_pairs(truth, None), torch.ones(3, 3, 1, 1))
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

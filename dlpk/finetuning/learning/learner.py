@@ -27,8 +27,8 @@ class Recipe:
         Highest learning rates of decoder, embeddings and encoder.
     rank : int
         Of the updates of the encoder's weights.
-    loss : str
-        Of `dlpk.finetuning.losses.PRESETS`.
+    preset : str
+        Of `dlpk.finetuning.learning.losses.PRESETS`.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Recipe:
     prompt_rate: float = 1e-2
     encoder_rate: float = 5e-4
     rank: int = 16
-    loss: str = "ours"
+    preset: str = "ours"
 
 
 RECIPES = {
