@@ -117,7 +117,7 @@ def test_what_has_no_words_starts_from_examples(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 255, (3, 96, 96)).astype(np.uint8)
     labels = (np.indices((96, 96))[:1] // 24 % 2 + 1).astype(np.uint8)
-    data = [f"{write(tmp_path / 'a.tif', pixels)}={write(tmp_path / 'b.tif', labels)}"]
+    data = [f"{make_raster(tmp_path / 'a.tif', pixels)}={make_raster(tmp_path / 'b.tif', labels)}"]
     options = {"classes": "roof, odd thing", "method": "decoder", "device": "cpu", "steps": 4}
 
     def begin(**more: str) -> list[str]:
