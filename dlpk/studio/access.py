@@ -20,6 +20,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "dlpk-token"
 MOST_BODY = 1 << 20
 MOST_QUERY = 64 << 10
+MOST_PATH = 1000
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "worker-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -56,6 +57,8 @@ class Access:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BODY:
             return 413, f"the request is larger than {MOST_BODY:,} bytes"
+        if len(scope["path"]) > MOST_PATH:
+            return 414, "there is no path as long as that"
         if len(scope.get("query_string", b"")) > MOST_QUERY:
             return 414, f"the query is longer than {MOST_QUERY:,} bytes"
         if self.token is not None and not self._knows(scope, headers):

@@ -18,6 +18,7 @@ import numpy as np
 from osgeo import osr
 
 from ..raster.dataset import Raster
+from .places import PlaceError, pixels_of, transformed
 
 osr.UseExceptions()
 
@@ -45,7 +46,7 @@ def context(raster: Raster) -> dict[str, Any]:
     if system is not None and raster.is_referenced:
         try:
             features = _graticule(raster, system) + _outlines(raster, system)
-        except RuntimeError:  # some systems have no way to degrees
+        except PlaceError:  # some systems have no way to degrees
             features = []
     return {"type": "FeatureCollection", "features": features}
 
@@ -53,37 +54,26 @@ def context(raster: Raster) -> dict[str, Any]:
 def _degrees() -> Any:
     degrees = osr.SpatialReference()
     degrees.ImportFromEPSG(4326)
-    degrees.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     return degrees
 
 
 def _to_pixels(raster: Raster, system: Any, points: np.ndarray) -> np.ndarray:
     """Longitudes and latitudes as columns and rows; NaN for what the system does not reach."""
-    system = system.Clone()
-    system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    change = osr.CoordinateTransformation(_degrees(), system)
-    placed = np.array(change.TransformPoints(points.tolist()))[:, :2]
-    placed[~np.isfinite(placed).all(axis=1)] = np.nan
-    t = raster.transform
-    inverse = np.linalg.inv(np.array([[t[1], t[2]], [t[4], t[5]]]))
-    return np.asarray((placed - (t[0], t[3])) @ inverse.T)
+    return pixels_of(raster, transformed(points, _degrees(), system))
 
 
 def _degree_bounds(raster: Raster, system: Any) -> tuple[float, float, float, float]:
-    system = system.Clone()
-    system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    change = osr.CoordinateTransformation(system, _degrees())
     shares = np.linspace(0, 1, 9)
-    corners = [
+    edge = [
         raster.corner(x * raster.width, y * raster.height)
         for x in shares
         for y in shares
         if x in (0, 1) or y in (0, 1)
     ]
-    placed = np.array(change.TransformPoints(corners))[:, :2]
+    placed = transformed(np.array(edge), system, _degrees())
     placed = placed[np.isfinite(placed).all(axis=1)]
     if not len(placed):
-        raise RuntimeError("outside of what the coordinate system covers")
+        raise PlaceError(f"{raster.path} lies outside of what its coordinate system covers")
     west, south = placed.min(axis=0)
     east, north = placed.max(axis=0)
     return float(west), float(south), float(east), float(north)

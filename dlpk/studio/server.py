@@ -10,11 +10,15 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from ..errors import DlpkError
 from .access import LOOPBACK, Access, Guard
-from .api import ROUTES
+from .api import API, STATIC, page
+from .clients import CLIENTS
 from .outputs.api import OUTPUTS
+from .requests import answering
 from .studio import Studio
 
 BACKLOG = 128
@@ -35,8 +39,14 @@ def make_app(studio: Studio, access: Access | None = None) -> Starlette:
         By default the own machine, without a token.
     """
     access = access or Access()
-    app = Starlette(routes=[*ROUTES, *OUTPUTS], middleware=[Middleware(Guard, access=access)])
-    app.state.studio, app.state.access = studio, access
+    endpoints = {**API, **OUTPUTS, **CLIENTS}
+    routes: list[BaseRoute] = [
+        Route("/", page),
+        *(Route(path, answering(made), methods=[kind]) for path, (kind, made) in endpoints.items()),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, access=access)])
+    app.state.studio, app.state.access, app.state.endpoints = studio, access, endpoints
     return app
 
 

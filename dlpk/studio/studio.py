@@ -246,6 +246,28 @@ class Studio:
         DlpkError
             Nobody has agreed yet, the tile is not there, or an argument cannot be read.
         """
+        prompts, worker = self._tile_of(raster, tile, arguments, like)
+        wanted = dict(arguments) if prompts is None else prompts.band_arguments
+        return worker.ask(raster, wanted, tile)
+
+    def classes(
+        self, raster: int, tile: Tile, arguments: Mapping[str, Any], like: Sequence[str] = ()
+    ) -> Future[np.ndarray]:
+        """Classes of a tile, decided by the function itself; see `bands`.
+
+        Returns
+        -------
+        Future of ndarray
+            float32, shape (1, 256, 256).
+        """
+        prompts, worker = self._tile_of(raster, tile, arguments, like)
+        wanted = dict(arguments) if prompts is None else prompts.given
+        return worker.ask(raster, {**wanted, **self._plain}, tile)
+
+    def _tile_of(
+        self, raster: int, tile: Tile, arguments: Mapping[str, Any], like: Sequence[str]
+    ) -> tuple[PromptSet | None, Worker]:
+        """Check what is asked for."""
         worker = self._agreed_worker()
         self.pyramid(raster).check(tile)
         if tile.level > MOST_REDUCED:
@@ -253,9 +275,12 @@ class Studio:
                 f"classes are computed from the raster's own pixels, up to level {MOST_REDUCED} "
                 "(one pixel in 4 on each side): zoom in"
             )
-        prompts = self.prompt_set(raster, arguments, like)
-        wanted = dict(arguments) if prompts is None else prompts.band_arguments
-        return worker.ask(raster, wanted, tile)
+        return self.prompt_set(raster, arguments, like), worker
+
+    @property
+    def _plain(self) -> dict[str, str]:
+        """What makes a function of ours answer with classes."""
+        return {} if self.definition is None else {"return_probability_raster": "False"}
 
     def _agreed_worker(self) -> Worker:
         if self._worker is None:

@@ -8,29 +8,16 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
 
-from ..api import (
+from ..requests import (
     BadRequest,
-    _answering,
-)
-from ..api import (
-    _arguments as arguments_of,
-)
-from ..api import (
-    _json as json_of,
-)
-from ..api import (
-    _number as number_of,
-)
-from ..api import (
-    _rows as rows_of,
-)
-from ..api import (
-    _studio as studio_of,
-)
-from ..api import (
-    _texts as texts_of,
+    Endpoints,
+    arguments_of,
+    json_of,
+    number_of,
+    rows_of,
+    studio_of,
+    texts_of,
 )
 from .packages import write_package
 from .polygons import make_polygons, polygons_file
@@ -121,11 +108,10 @@ def _attached(path: Path, name: str) -> Response:
     return FileResponse(path, filename=name, headers={"Cache-Control": "no-store"})
 
 
-API = {
+OUTPUTS: Endpoints = {
     "/api/runs/{run}/polygons": ("POST", polygons),
     "/api/runs/{run}/polygons/{file}": ("GET", get_polygons),
     "/api/rasters/{raster:int}/package": ("POST", make_package),
     "/api/packages/{package}": ("GET", package_file),
     "/api/rasters/{raster:int}/spots": ("POST", spots),
 }
-OUTPUTS = [Route(path, _answering(made), methods=[kind]) for path, (kind, made) in API.items()]
