@@ -28,6 +28,7 @@ def test_fixed_classes_are_shown_with_their_names(page: Page, part: Path, tmp_pa
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        page.wait_for_selector("#agree")
         assert "Type" not in page.inner_text("#welcome")
         page.click("#agree")
         page.wait_for_selector("#legend li:has-text('1,260 ha in view')")
