@@ -1,0 +1,257 @@
+"""What a cluster costs and brings, on this machine: scheduling, efficiency, messages.
+
+Workers are processes on this machine, started and warm before anything is timed. Overhead is
+measured with a function that sleeps in every block, so that other work on the machine does not
+blur it; efficiency with CLIPSeg; the scheduler's load with ranges in which nothing is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import dlpk
+from benchmarks.common import build_package, median_ratio, parser, report, write_scene
+from dlpk.classification.cluster import spread as spreading
+from dlpk.classification.cluster.connect import connected
+from dlpk.classification.cluster.job import Job, Report
+from dlpk.classification.journal import Journal
+from dlpk.raster.grid import BlockGrid
+
+SLEEPING = """
+import time
+import numpy as np
+class Sleeping:
+    def initialize(self, **kwargs): pass
+    def getParameterInfo(self):
+        return [{"name": "raster", "dataType": "raster"}]
+    def getConfiguration(self, **scalars):
+        return {"tx": 256, "ty": 256, "padding": 32, "inputMask": True, "fixedTileSize": 0}
+    def updateRasterInfo(self, **kwargs):
+        kwargs["output_info"].update(bandCount=1, pixelType="u1")
+        return kwargs
+    def updatePixels(self, tlc, shape, props, **pixelBlocks):
+        time.sleep(SECONDS)
+        pixels = pixelBlocks["raster_pixels"][:1, 32:-32, 32:-32]
+        return {"output_pixels": (pixels > 100).view("u1")}
+"""
+EMD = {
+    "ModelType": "ImageClassification",
+    "InferenceFunction": "Sleeping.py",
+    "ImageHeight": 256,
+    "ImageWidth": 256,
+    "ExtractBands": [0, 1, 2],
+    "Classes": [{"Value": 1, "Name": "bright", "Color": [255, 0, 0]}],
+}
+# The default: ranges of a minute.
+MINUTE = 60.0
+
+
+def main() -> None:
+    """Measure and report."""
+    options = parser(__doc__)
+    options.add_argument("--blocks", type=int, default=400, help="of the run with sleep")
+    options.add_argument("--sleep", type=float, default=0.25, help="seconds per block")
+    options.add_argument("--side", type=int, default=4096, help="of the scene that is classified")
+    given = options.parse_args()
+    rows: list[dict[str, str]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows += _overhead(folder, given.blocks, given.sleep)
+        rows += _efficiency(folder, given)
+        rows += _nothing(folder)
+    notes = [
+        f"overhead: {given.blocks} blocks that sleep {given.sleep} s, ranges of {MINUTE:g} s, one "
+        "worker, against the same run without a cluster",
+        f"efficiency: the miniature, {given.side} pixels a side, four or more blocks; a worker has "
+        f"one thread; this machine has {os.cpu_count()} processors, which others may have used too",
+        "nothing: ranges of 100 blocks whose workers answer at once",
+    ]
+    report("cluster", "A cluster on one machine", rows, notes, device="cpu", save=given.save)
+
+
+def _row(what: str, value: str) -> dict[str, str]:
+    return {"measured": what, "value": value}
+
+
+def _overhead(folder: Path, blocks: int, sleep: float) -> list[dict[str, str]]:
+    package = folder / "Sleeping"
+    package.mkdir()
+    (package / "Sleeping.py").write_text(SLEEPING.replace("SECONDS", repr(sleep)))
+    (package / "Sleeping.emd").write_text(json.dumps(EMD))
+    scene, side = folder / "sleeping.tif", 256 * round(blocks**0.5)
+    write_scene(scene, side)
+    with connected(1) as client, dlpk.open(package, device="cpu") as model:
+        warm = folder / "warm.tif"
+        small = (500000.0, 5500000.0 - 25.6, 500000.0 + 25.6, 5500000.0)
+        model.classify(scene, warm, extent=small)
+        model.classify(scene, warm, extent=small, client=client)
+        counted = _Counted(client)
+        start = time.perf_counter()
+        model.classify(scene, folder / "one.tif")
+        alone = time.perf_counter() - start
+        start = time.perf_counter()
+        with counted:
+            model.classify(scene, folder / "many.tif", client=client, range_seconds=MINUTE)
+        spread = time.perf_counter() - start
+    pixels = side * side / 1e6
+    assert (folder / "one.tif").read_bytes() == (folder / "many.tif").read_bytes()
+    return [
+        _row("overhead of scheduling", f"{spread / alone - 1:.1%}"),
+        _row("ranges", str(counted.ranges)),
+        _row("messages per range, all parties", f"{counted.messages / counted.ranges:.0f}"),
+        _row("bytes of messages per range", f"{counted.bytes / counted.ranges:,.0f}"),
+        _row("read, compressed bytes per pixel", f"{scene.stat().st_size / pixels / 1e6:.2f}"),
+        _row("parts, bytes per pixel", f"{counted.parts / pixels / 1e6:.3f}"),
+        _row("parts to GeoTIFF", f"{pixels / counted.writing:.0f} Mpx/s"),
+    ]
+
+
+class _Counted:
+    """Messages between scheduler, workers and client; bytes of parts; time of writing the file."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.messages = self.bytes = self.ranges = self.parts = 0
+        self.writing = 0.0
+
+    def _now(self) -> tuple[int, int]:
+        scheduler = self._client.cluster.scheduler
+        streams = [*scheduler.stream_comms.values(), *scheduler.client_comms.values()]
+        found = [(s.message_count, s.byte_count) for s in streams]
+        found.append((self._client.scheduler_comm.message_count, 0))
+        found += self._client.run(_worker_messages).values()
+        return sum(m for m, _ in found), sum(b for _, b in found)
+
+    def __enter__(self) -> None:
+        self._before = self._now()
+        self._spread, self._removed = spreading._Spread.run, Journal.remove
+        counted = self
+
+        def run(spread: Any, told: Any) -> None:
+            counted._spread(spread, told)
+            journal = Path(spread._job.folder)
+            parts = list(journal.glob("*.part"))
+            counted.ranges, counted.parts = len(parts), sum(p.stat().st_size for p in parts)
+            counted._start = time.perf_counter()
+
+        def remove(journal: Journal) -> None:
+            counted.writing = time.perf_counter() - counted._start
+            counted._removed(journal)
+
+        spreading._Spread.run, Journal.remove = run, remove  # type: ignore[method-assign]
+
+    def __exit__(self, *error: object) -> None:
+        spreading._Spread.run, Journal.remove = self._spread, self._removed  # type: ignore[method-assign]
+        now = self._now()
+        self.messages, self.bytes = now[0] - self._before[0], now[1] - self._before[1]
+
+
+def _worker_messages(dask_worker: Any) -> tuple[int, int]:
+    stream = dask_worker.batched_stream
+    return stream.message_count, stream.byte_count
+
+
+def _efficiency(folder: Path, given: Any) -> list[dict[str, str]]:
+    package = build_package(folder, given.weights, mini=given.weights is None)
+    scene = folder / "scene.tif"
+    write_scene(scene, given.side)
+    seconds: dict[str, list[float]] = {}
+    for _ in range(given.rounds):  # in turn: the machine is not the same all the time
+        for name, took in _once(package, scene, folder):
+            seconds.setdefault(name, []).append(took)
+            print(name, f"{took:.1f} s", file=sys.stderr, flush=True)
+    one, two, four = (seconds[f"{n} workers"] for n in (1, 2, 4))
+    alone, threads = seconds["one process"], seconds["one process, two threads"]
+    return [
+        _row(
+            "2 workers of one thread against a process of two", f"{median_ratio(threads, two):.2f}"
+        ),
+        _row("1 worker against a process of one thread", f"{median_ratio(alone, one):.2f}"),
+        _row("efficiency of 2 workers", f"{median_ratio(one, two) / 2:.2f}"),
+        _row("efficiency of 4 workers on 2 processors", f"{median_ratio(one, four) / 2:.2f}"),
+        _row("a process of two threads", f"{statistics.median(threads):.1f} s"),
+    ]
+
+
+def _once(package: Path, scene: Path, folder: Path) -> Iterator[tuple[str, float]]:
+    small = (500000.0, 5500000.0 - 5, 500000.0 + 5, 5500000.0)
+    with dlpk.open(package, device="cpu") as model:
+        model.classify(scene, folder / "warm.tif", extent=small)
+        for name, number in (("one process, two threads", 2), ("one process", 1)):
+            torch.set_num_threads(number)
+            start = time.perf_counter()
+            model.classify(scene, folder / "one.tif")
+            yield name, time.perf_counter() - start
+        for workers in (1, 2, 4):
+            with _one_thread_each(), connected(workers) as client:
+                client.wait_for_workers(workers)
+                for _ in range(2):  # all of them have opened the package then
+                    model.classify(scene, folder / "warm.tif", extent=small, client=client)
+                start = time.perf_counter()
+                model.classify(scene, folder / "many.tif", client=client)
+                yield f"{workers} workers", time.perf_counter() - start
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    from dlpk.classification.cluster import connect
+
+    before = connect.processors
+    connect.processors = lambda: 1
+    try:
+        yield
+    finally:
+        connect.processors = before
+
+
+def _nothing(folder: Path, blocks: int = 1_000_000, size: int = 100) -> list[dict[str, str]]:
+    journal_folder = folder / "nothing.journal"
+    grid = BlockGrid(16 * 1000, 16 * blocks // 1000, 16, 16, False)
+    with connected(2) as client:
+        journal = Journal(journal_folder, {"run": "nothing"})
+        job = Job(
+            *("nothing", "", "", "", "cpu", (), None, None),
+            *(dlpk.Settings(), {}, None, str(journal_folder), b"", "/"),
+        )
+        spreading.run_range = nothing
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        start, most = time.perf_counter(), 0
+
+        def told(done: int, total: int) -> None:
+            nonlocal most
+            most = max(most, len(client.cluster.scheduler.tasks))
+
+        spreading.spread(client, job, grid, journal, seconds=size / 1000, say=print, progress=told)
+        took = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    ranges, memory = blocks / size, (after.ru_maxrss - before.ru_maxrss) / 1024
+    return [
+        _row("nothing: blocks", f"{blocks:,} in {ranges:,.0f} ranges"),
+        _row("nothing: ranges per second", f"{ranges / took:.0f}"),
+        _row("nothing: scheduler and client, per range", f"{used / ranges * 1e3:.1f} ms"),
+        _row("nothing: most tasks known to the scheduler", str(most)),
+        _row("nothing: memory that was added", f"{memory:.0f} MB"),
+    ]
+
+
+def nothing(job: Job, first: int, last: int) -> Report:
+    """What a worker does here."""
+    blocks = last + 1 - first
+    return Report("", first, last, blocks / 1000, 256 * blocks, blocks)
+
+
+if __name__ == "__main__":
+    main()
