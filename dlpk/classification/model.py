@@ -37,7 +37,7 @@ from .examples import (
 )
 from .journal import discard_journal
 from .loaded_model import LoadedModel
-from .progress import Progress, progress_bar
+from .progress import Bar, Progress, progress_bar
 from .provenance import band_names, result_legend
 from .result import Classified, Prediction
 
@@ -208,7 +208,9 @@ class Model(LoadedModel):
                         say=self.say,
                         progress=progress,
                     )
-                    progress = None  # what is left is writing
+                    # What is left is writing, of which only a bar is told.
+                    shown = isinstance(progress, Bar)
+                    progress = stack.enter_context(progress_bar("write")) if shown else None
                 result = write_result(
                     session,
                     target,

@@ -12,26 +12,50 @@ from tqdm import tqdm
 Progress = Callable[[int, int], Optional[bool]]
 
 
-@contextmanager
-def progress_bar(name: str = "classify") -> Iterator[Progress]:
-    """A bar on standard error, if that is a terminal: logs and pipes stay clean."""
-    bar: Any = None
+class Bar:
+    """A bar on standard error, if that is a terminal: logs and pipes stay clean.
 
-    def show(done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None:
-            bar = tqdm(
+    Parameters
+    ----------
+    name : str
+        What is being done.
+
+    Attributes
+    ----------
+    note : str
+        What else is shown, such as the number of blocks.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.note = ""
+        self._name = name
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` pixels are done."""
+        if self._bar is None:
+            self._bar = tqdm(
                 total=total / 1e6,
-                desc=name,
+                desc=self._name,
                 disable=None,
                 bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.2f}/{total:.2f} Mpx "
-                "[{elapsed}<{remaining}, {rate_fmt}]",
+                "[{elapsed}<{remaining}, {rate_fmt}{postfix}]",
                 unit="Mpx",
             )
-        bar.update(done / 1e6 - bar.n)
+        self._bar.set_postfix_str(self.note, refresh=False)
+        self._bar.update(done / 1e6 - self._bar.n)
 
+    def close(self) -> None:
+        """Leave it as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def progress_bar(name: str = "classify") -> Iterator[Bar]:
+    """A bar for the time of a ``with`` block."""
+    bar = Bar(name)
     try:
-        yield show
+        yield bar
     finally:
-        if bar is not None:
-            bar.close()
+        bar.close()

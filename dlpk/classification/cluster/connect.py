@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from ...errors import ArgumentsError, ClusterError
@@ -84,6 +85,35 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
             yield client
         finally:
             _close(client)
+
+
+@contextmanager
+def needing(resources: Sequence[str]) -> Iterator[None]:
+    """Give work only to workers that have something, for the time of a ``with`` block.
+
+    Parameters
+    ----------
+    resources : sequence of str
+        ``NAME=N``, as workers were told with Dask's ``--resources``.
+
+    Raises
+    ------
+    ArgumentsError
+        One is not that.
+    """
+    import dask
+
+    try:
+        needed = {name: float(number) for name, number in (r.split("=") for r in resources)}
+    except ValueError as error:
+        raise ArgumentsError(f"--resource {' '.join(resources)!r} is not NAME=N") from error
+    with dask.annotate(**({"resources": needed} if needed else {})):
+        yield
+
+
+def dashboard(client: Any) -> str | None:
+    """Address of Dask's dashboard; None if what it needs is not installed."""
+    return str(client.dashboard_link) if find_spec("bokeh") and client.dashboard_link else None
 
 
 def _close(client: Any) -> None:

@@ -18,7 +18,7 @@ from ...harness.environment import Say
 from ...raster.grid import Block, BlockGrid
 from ..journal import Journal
 from ..parts import finished_ranges
-from ..progress import Progress
+from ..progress import Bar, Progress
 from .job import Job, Report
 from .ranges import RANGE_SECONDS, Ranges, gaps
 from .worker import run_range
@@ -48,9 +48,12 @@ class _Spread:
     def __init__(
         self, client: Any, job: Job, grid: BlockGrid, journal: Journal, seconds: float, say: Say
     ) -> None:
+        import dask
+
         self._client, self._job, self._grid, self._say = client, job, grid, say
         self.done = [*finished_ranges(journal.path), *((n, n) for n in journal.blocks())]
         self._seconds = seconds
+        self._needed: dict[str, float] = dask.get_annotations().get("resources", {})
         self._ranges = Ranges(gaps(len(grid), self.done), seconds)
         self._again: deque[tuple[int, int]] = deque()
         self._sent: dict[Any, _Sent] = {}
@@ -59,6 +62,7 @@ class _Spread:
         self._unfit: dict[str, str] = {}
         self._said: set[str] = set()
         self.failed: dict[int, str] = {}
+        self.finished = len(grid) - self._ranges.remaining
         self.pixels = sum(
             block.used_width * block.used_height
             for first, last in self.done
@@ -74,7 +78,7 @@ class _Spread:
                 if workers:
                     alone_since = time.monotonic()
                 elif time.monotonic() - alone_since > WORKERLESS:
-                    raise ClusterError(f"{self._where()} has no workers: start some")
+                    raise ClusterError(f"{self._where()} has no workers{self._fit()}: start some")
                 while len(self._sent) < IN_FLIGHT * max(1, len(workers)) and self._send(workers):
                     pass
                 if not self._sent:
@@ -95,9 +99,19 @@ class _Spread:
         scheduler = getattr(self._client, "scheduler", None)
         return f"the scheduler at {getattr(scheduler, 'address', 'unknown address')}"
 
+    def _fit(self) -> str:
+        needed = ", ".join(f"{name}={number:g}" for name, number in self._needed.items())
+        return f" with {needed}" if needed else ""
+
     def _workers(self) -> list[str]:
+        """Addresses of those that may take part."""
         known = self._client.scheduler_info().get("workers", {})
-        return [address for address in known if address not in self._unfit]
+        return [
+            address
+            for address, worker in known.items()
+            if address not in self._unfit
+            and all(worker["resources"].get(name, 0) >= n for name, n in self._needed.items())
+        ]
 
     def _send(self, workers: list[str]) -> bool:
         piece = self._again.popleft() if self._again else self._ranges.take(max(1, len(workers)))
@@ -156,6 +170,7 @@ class _Spread:
         self._forget([f for f, s in self._sent.items() if (s.first, s.last) == same])
         self._ranges.learn(sent.last + 1 - sent.first, report.computed, report.seconds)
         self.pixels += report.pixels
+        self.finished += sent.last + 1 - sent.first
         LOG.info(
             "blocks %d-%d: %.1f s, %.2f Mpx, %s",
             *(sent.first, sent.last, report.seconds, report.pixels / 1e6, report.worker),
@@ -248,6 +263,8 @@ def spread(
     total = grid.width * grid.height
 
     def told(pixels: int, workers: int) -> None:
+        if isinstance(progress, Bar):
+            progress.note = f"{run.finished:,}/{len(grid):,} blocks, {workers} workers"
         if progress is not None and progress(min(pixels, total), total) is False:
             raise StoppedError("stopped; the result is not written")
 

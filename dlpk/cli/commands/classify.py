@@ -59,6 +59,13 @@ MISSING = "Name the raster to classify and the GeoTIFF to write."
 @click.option("--workers", type=int, metavar="N", help="Start N worker processes on this machine.")
 @click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster, such as tcp://host:8786.")
 @click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    metavar="NAME=N",
+    help="What a Dask worker has to have, such as GPU=1; may be repeated.",
+)
+@click.option(
     "--range-seconds",
     type=float,
     metavar="S",
@@ -105,6 +112,7 @@ def _classify(
     quiet: bool,
     workers: int | None,
     scheduler: str | None,
+    resources: tuple[str, ...],
     verbose: bool,
     **choices: Any,
 ) -> int:
@@ -125,9 +133,13 @@ def _classify(
     code = Exit.DONE
     with ExitStack() as stack:
         if workers is not None or scheduler is not None:
-            from ...classification.cluster.connect import connected
+            from ...classification.cluster.connect import connected, dashboard, needing
 
-            choices["client"] = stack.enter_context(connected(workers, scheduler))
+            client = stack.enter_context(connected(workers, scheduler))
+            choices["client"] = client
+            stack.enter_context(needing(resources))
+            if link := dashboard(client):
+                say("message", f"Dask's dashboard: {link}")
         if verbose:
             stack.enter_context(log_lines())
         model = stack.enter_context(Model(package, device=device, say=say))

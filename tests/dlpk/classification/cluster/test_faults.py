@@ -23,7 +23,7 @@ from osgeo import gdal
 
 import dlpk
 from dlpk.classification.cluster import spread
-from dlpk.classification.cluster.connect import connected
+from dlpk.classification.cluster.connect import connected, needing
 from dlpk.classification.journal import journal_path
 from dlpk.classification.parts import finished_ranges
 from dlpk.classification.result import Classified
@@ -253,3 +253,45 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str], run: Run) -> None:
     assert main(list(map(str, words))) == 1
     assert "dlpk: error: no scheduler answers at nonsense://x:1: " in capsys.readouterr().err
     assert run.nothing_left()
+
+
+def test_without_dask(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    words = ["classify", run.package, run.raster, run.out, "--workers", "2"]
+    assert main(list(map(str, words))) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("dlpk: error: classify needs Dask distributed (")
+    assert "pip install 'dlpk[run,cluster]'" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--workers", "0"], "it must be at least 1"),
+        (["--workers", "2", "--scheduler", "tcp://x:1"], "either a number of workers or"),
+        (["--workers", "2", "--isolate"], "--isolate is for one process"),
+    ],
+)
+def test_options(
+    run: Run, capsys: pytest.CaptureFixture[str], words: list[str], error: str
+) -> None:
+    assert main(["classify", *map(str, (run.package, run.raster, run.out)), *words]) == 1
+    assert error in capsys.readouterr().err
+    assert run.nothing_left()
+
+
+def test_the_command(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread, "WORKERLESS", 0.1)
+    monkeypatch.setattr(spread, "LOOK", 0.1)
+    with cluster(1) as own:
+        words = ["--scheduler", own.scheduler.address, "--range-seconds", "0.1", "--verbose"]
+        words = ["classify", *map(str, (run.package, run.raster, run.out)), "-q", *words]
+        assert main([*words, "--device", "cpu"]) == 0
+        assert run.same()
+        lines = capsys.readouterr().err.splitlines()
+        assert sum("blocks " in line and "Mpx, tcp://" in line for line in lines) > 3
+        with pytest.raises(ClusterError, match="has no workers with card=1"), needing(["card=1"]):
+            run(own)
