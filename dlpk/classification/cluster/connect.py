@@ -71,7 +71,13 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
     }
     with (
         _main_stays_here(),
-        dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
+        dask.config.set(
+            {
+                "distributed.nanny.pre-spawn-environ": environment,
+                # A worker that was killed comes back, however often.
+                "distributed.deploy.lost-worker-timeout": "30 days",
+            }
+        ),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -101,6 +101,13 @@ def run(made: Path, tmp_path: Path) -> Run:
     return Run(made, tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def all_there(request: pytest.FixtureRequest) -> None:
+    """What a test before has killed is there again."""
+    if "client" in request.fixturenames:
+        request.getfixturevalue("client").wait_for_workers(3)
+
+
 @contextmanager
 def killing(client: Any, count: int, pause: float) -> Iterator[list[int]]:
     """Workers are killed, one after the other, as long as the block lasts."""
