@@ -65,14 +65,13 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
     if workers < 1:
         raise ArgumentsError(f"the number of workers is {workers}; it must be at least 1")
     share = str(max(1, processors() // workers))
-    environment = {
-        **dask.config.get("distributed.nanny.pre-spawn-environ"),
-        **dict.fromkeys(THREADS, share),
-    }
+    environment = dict.fromkeys(THREADS, share)
     with (
         _main_stays_here(),
         dask.config.set(
             {
+                # Without Dask's own MALLOC_TRIM_THRESHOLD_, with which every large array comes anew
+                # from the system: networks are less than half as fast then.
                 "distributed.nanny.pre-spawn-environ": environment,
                 # A worker that was killed comes back, however often.
                 "distributed.deploy.lost-worker-timeout": "30 days",
