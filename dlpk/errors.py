@@ -19,6 +19,7 @@ __all__ = [
     "PackageError",
     "RasterError",
     "RefusedError",
+    "ReleaseError",
     "TruthError",
 ]
 
@@ -59,6 +60,10 @@ class CancelledError(DlpkError):
 
 class ClusterError(DlpkError):
     """The cluster cannot be reached, or its workers cannot do the work."""
+
+
+class ReleaseError(DlpkError):
+    """An environment like that of a release of ArcGIS Pro cannot be had."""
 
 
 class IsolationError(DlpkError):

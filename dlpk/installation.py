@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,6 +44,8 @@ def check_neighbours() -> None:
             spec = None
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
         if origin != home / name / "__init__.py" or MARK not in origin.read_text("utf-8"):
+            from importlib.metadata import packages_distributions
+
             others = sorted(set(packages_distributions().get(name, ())) - {"dlpk"})
             owner = f", which the distribution {', '.join(others)} brings" if others else ""
             raise ImportError(

@@ -78,6 +78,8 @@ def isolate(run: Command) -> Command:
     def command(isolate: bool, **options: Any) -> Any:
         if not isolate:
             return run(**options)
+        if options.get("releases"):
+            raise click.UsageError("--pro makes environments, which --isolate does not let it.")
         from .isolated import isolated
 
         return isolated(click.get_current_context().obj, options)

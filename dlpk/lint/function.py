@@ -19,7 +19,7 @@ from .arguments import check_reading
 from .blocks import check_blocks, check_output, check_returns
 from .classes import Classes, FunctionClass
 from .definition import check_definition, check_model_path
-from .modules import Modules, reachable
+from .modules import Modules, imports, reachable
 from .parameters import declared
 from .process import check_initialize, check_process
 from .rules import RULES
@@ -28,7 +28,7 @@ from .source import Problem, Source, name_of, parse_file
 from .subject import Subject
 from .versions import check_imports, check_versions
 
-__all__ = ["check_function"]
+__all__ = ["check_function", "imported_modules"]
 
 _VECTOR_TYPES: Final = {
     "ObjectDetection",
@@ -60,6 +60,25 @@ def check_function(package: Package) -> Report:
         if path is not None:
             _check_file(package, path, findings)
     return findings.report()
+
+
+def imported_modules(package: Package) -> frozenset[str]:
+    """Top-level modules that the function and what it brings import; none if it cannot be read."""
+    reference = package.emd.get("InferenceFunction")
+    try:
+        path = resolve(package, reference) if isinstance(reference, str) else None
+    except PackageError:
+        path = None
+    root = package.root
+    if path is None or path.suffix.lower() != ".py" or not path.is_file():
+        return frozenset()
+    if root is None or root not in path.parents:
+        root = path.parent
+    source = parse_file(path, path.relative_to(root).as_posix())
+    if isinstance(source, Problem):
+        return frozenset()
+    sources = reachable(source, Modules(root))
+    return frozenset(item.top for one in sources for item in imports(one) if not item.level)
 
 
 def _check_file(package: Package, path: Path, findings: Collector) -> None:

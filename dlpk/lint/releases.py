@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 __all__ = [
+    "ASSUMED_NUMPY",
     "BASE",
     "NUMPY_REMOVED",
     "PRO",
@@ -35,6 +36,9 @@ _TABLES: Final[dict[str, Any]] = json.loads(
 )
 VERSIONS: Final[dict[str, dict[str, str]]] = _TABLES["versions"]
 """Version of Python and of a library in each release."""
+
+ASSUMED_NUMPY: Final[dict[str, str]] = _TABLES["assumed"]["numpy"]
+"""Version of numpy in each release, as it is taken for trying functions out: not documented."""
 
 PRO: Final = tuple(VERSIONS["python"])
 """The releases of ArcGIS Pro that packages are judged for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 
 import click
@@ -41,6 +42,14 @@ LEVELS = ("error", "warning", "note")
     show_default=True,
     help="Blocks that the look for growing memory takes.",
 )
+@click.option(
+    "--pro",
+    "releases",
+    multiple=True,
+    metavar="3.3",
+    help="Run it, too, with the Python, torch and numpy of this ArcGIS Pro, in an environment that "
+    "is made once; may be repeated.",
+)
 @options.device
 @options.isolate
 def validate(
@@ -52,6 +61,7 @@ def validate(
     raster: str | None,
     arguments: Mapping[str, str],
     blocks: int,
+    releases: tuple[str, ...],
     device: str,
 ) -> int:
     """Find everything wrong with a package.
@@ -62,6 +72,13 @@ def validate(
     """
     if as_json and sarif:
         raise click.UsageError("--json and --sarif exclude each other.")
+    if releases and not run_function:
+        raise click.UsageError("--pro is for --run.")
+    if releases:
+        from ...environments.making import check_release
+
+        for pro in releases:
+            check_release(pro)
     from ...validation.validate import validate
 
     report = validate(package)
@@ -71,6 +88,17 @@ def validate(
         report += check_run(
             package, raster=raster, arguments=arguments, device=device, blocks=blocks
         )
+        if releases:
+            from ...testing.release_checks import check_releases
+
+            report += check_releases(
+                package,
+                releases,
+                raster=raster,
+                arguments=arguments,
+                device=device,
+                tell=lambda text: print(f"dlpk: {text}", file=sys.stderr, flush=True),
+            )
     if as_json:
         print(json.dumps(report.to_dict(), indent=2))
     elif sarif:
