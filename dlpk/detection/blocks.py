@@ -65,7 +65,8 @@ def _is_inside(session: Session, block: Block, feature: Feature) -> bool:
     """Whether an object lies in the raster, not only in what a block holds beyond its edge."""
     xs, ys = zip(*(place for part in feature.parts for place in part))
     across = max(xs) + block.column >= 0 and min(xs) + block.column <= session.raster.width
-    return across and max(ys) + block.row >= 0 and min(ys) + block.row <= session.raster.height
+    down = max(ys) + block.row >= 0 and min(ys) + block.row <= session.raster.height
+    return bool(across and down)
 
 
 def _shape(session: Session, block: Block, feature: Feature, geometry: int) -> shapely.Geometry:

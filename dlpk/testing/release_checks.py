@@ -181,7 +181,8 @@ def _difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) 
             return 1.0
         valid = (one["mask"] > 0) & (other["mask"] > 0)
         pixels = [np.where(valid, part["pixels"], 0) for part in (one, other)]
-        return max(share_of_difference(*pixels), share_of_difference(one["mask"], other["mask"]))
+        values = share_of_difference(pixels[0], pixels[1])
+        return max(values, share_of_difference(one["mask"], other["mask"]))
     if len(one) != len(other):
         return 1.0
     far = [name for name in one if not _near(one[name], other[name])]
