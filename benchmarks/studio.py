@@ -197,7 +197,7 @@ def main() -> None:
     ]
     about = "the miniature" if given.mini else "real weights" if given.weights else "random weights"
     notes = [
-        f"{about}, {SIDE} x {SIDE} pixels, {len(PLACES)} tiles; viewers and server share the machine",
+        f"{about}, {SIDE} x {SIDE} pixels, {len(PLACES)} tiles; all on one machine",
         "tiles of the viewers are computed once, by whoever comes first, and kept",
     ]
     table = [{"what": what, "measured": value} for what, value in rows]
