@@ -23,7 +23,15 @@ from ..harness.devices import device_number
 from ..harness.environment import Environment, Say
 from ..harness.loader import function_path, load_class
 from ..harness.memory import memory_in_use
-from ..harness.phases import LoadedFunction, check_tool, initialize, make, validation_phase
+from ..harness.phases import (
+    DETECT_OBJECTS,
+    LoadedFunction,
+    check_tool,
+    initialize,
+    make,
+    tool_of,
+    validation_phase,
+)
 from ..harness.settings import Settings
 from ..package.open import Package, open_package
 from ..raster.dataset import Raster
@@ -38,6 +46,7 @@ from .block_checks import (
     check_statistics,
     check_values,
 )
+from .detector_checks import check_detector
 from .golden_test import DOES_NOT_RUN, FAILED, golden_test
 from .rules import RULES, RunFindings
 from .synthetic import raster_for
@@ -96,7 +105,8 @@ def check_run(
     with ExitStack() as stack:
         try:
             opened = stack.enter_context(open_package(package))
-            check_tool(opened)
+            if tool_of(opened) != DETECT_OBJECTS:
+                check_tool(opened)
             path = function_path(opened)
         except DlpkError as error:
             findings.failed("run/not-run", error, "Mend what validation says, then run it again.")
@@ -158,6 +168,9 @@ class _Checks:
             self.findings.failed(
                 "run/start-fails", error, "Have updateRasterInfo answer as the message says."
             )
+            return
+        if tool_of(self.package) == DETECT_OBJECTS:
+            check_detector(self.findings, run)
             return
         self._raster_info(run)
         self._background(configuration)

@@ -15,6 +15,7 @@ from dlpk.cli.main import main
 from dlpk.detection.detect import detect
 from dlpk.detection.overlap import without_duplicates
 from dlpk.errors import DlpkError
+from dlpk.testing.behaviour import check_run
 from tests.support.runs import FUNCTIONS, make_package, make_raster
 
 # Top, left, bottom, right: inside a block, on the border of two, and in a corner of the raster.
@@ -162,3 +163,19 @@ def test_the_less_confident_of_two_goes() -> None:
     # Within a class first: what another class would have removed is gone by then.
     assert without_duplicates(shapes, [0.8, 0.9, 0.7], [1, 2, 1], 0.3) == [1]
     assert without_duplicates([], [], [], 0.5) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "mark", "line"),
+    [
+        ("", "FEATURES", "pass"),
+        ("run/start-fails", "GEOMETRY", "return 'polygon'"),
+        ("run/block-fails", "RETURN", "return None"),
+        ("run/edge-block-fails", "FEATURES", "assert mask.mean() > 0.5"),
+        ("run/arguments-as-text", "THRESHOLD", "self.threshold = scalars['threshold']"),
+    ],
+)
+def test_judged_by_running(tmp_path: Path, rule: str, mark: str, line: str) -> None:
+    report = check_run(spots(tmp_path / "P", (mark, line)), device="cpu")
+    found = {finding.rule for finding in report} - {"run/dialog-cost"}
+    assert found == ({rule} if rule else set()), report.to_text()

@@ -169,7 +169,7 @@ def test_dialog_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_not_run(tmp_path: Path) -> None:
-    package = make_package(tmp_path / "P", emd={"ModelType": "ObjectDetection"})
+    package = make_package(tmp_path / "P", emd={"ModelType": "ObjectClassification"})
     for source in (package, tmp_path / "gone.dlpk"):
         report = check_run(source, device="cpu")
         assert rules(report) == {"run/not-run"}
