@@ -53,7 +53,7 @@ def train(
         lr=recipe.rate,
         betas=(0.9, 0.999),
     )
-    updates = Updates(optimizer, weights, recipe.average)
+    updates = Updates(optimizer, learnt, recipe.average)
     start = time.monotonic()
     model.train()
     done = 0

@@ -34,7 +34,7 @@ class Updates:
     optimizer : torch.optim.Optimizer
         Its groups' rates are the highest ones.
     parameters : sequence of Tensor
-        Weights whose mean is kept.
+        All weights that learn, whose mean is kept.
     average : float
         Decay of the mean.
     """
@@ -54,8 +54,7 @@ class Updates:
 
     def apply(self) -> None:
         """Make a step along the gradients, and move the mean."""
-        learnt = [p for group in self.optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(learnt, LARGEST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(self.parameters, LARGEST_GRADIENT)
         self.optimizer.step()
         # Early weights are far from the last ones, so the mean starts short.
         keep = min(self.average, (1 + self.done) / (10 + self.done))
