@@ -106,13 +106,13 @@ def needing(resources: Sequence[str]) -> Iterator[None]:
     ArgumentsError
         One is not that.
     """
-    import dask
+    from dask.base import annotate
 
     try:
         needed = {name: float(number) for name, number in (r.split("=") for r in resources)}
     except ValueError as error:
         raise ArgumentsError(f"--resource {' '.join(resources)!r} is not NAME=N") from error
-    with dask.annotate(**({"resources": needed} if needed else {})):
+    with annotate(**({"resources": needed} if needed else {})):
         yield
 
 

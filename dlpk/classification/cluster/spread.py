@@ -48,12 +48,12 @@ class _Spread:
     def __init__(
         self, client: Any, job: Job, grid: BlockGrid, journal: Journal, seconds: float, say: Say
     ) -> None:
-        import dask
+        from dask.base import get_annotations
 
         self._client, self._job, self._grid, self._say = client, job, grid, say
         self.done = [*finished_ranges(journal.path), *((n, n) for n in journal.blocks())]
         self._seconds = seconds
-        self._needed: dict[str, float] = dask.get_annotations().get("resources", {})
+        self._needed: dict[str, float] = get_annotations().get("resources", {})
         self._ranges = Ranges(gaps(len(grid), self.done), seconds)
         self._again: deque[tuple[int, int]] = deque()
         self._sent: dict[Any, _Sent] = {}
