@@ -18,6 +18,7 @@ ogr.UseExceptions()
 
 # What pixels outside of all polygons are.
 OUTSIDE = ("auto", "background", "unknown")
+NAMELESS = "(no name)"
 
 
 def open_labels(path: str | Path) -> Any:
@@ -104,6 +105,10 @@ def open_truth(
         alone = len(used) == 1 and not given - set(known)
         outside = "background" if alone else "unknown"
     about["outside of polygons"] = outside
+    try:
+        check_overlap(path, grid, "the raster")
+    except TruthError as error:  # a scene without what is drawn elsewhere, or a mistake
+        about["outside of polygons"] += f" ({error})"
     target = burnt(
         layer,
         chosen_field,
@@ -185,9 +190,10 @@ def open_regions(
         raise TruthError(f"{path} is a raster, and regions are polygons: name a vector file")
     layer = source.GetLayer(0)
     _field(layer, path, field, ())
-    given = sorted({_text(feature, field) for feature in layer})
+    names = {_text(feature, field).casefold(): _text(feature, field) for feature in layer}
     layer.ResetReading()
-    numbers = {name.casefold(): number for number, name in enumerate(given)}
+    given = [name or NAMELESS for name in sorted(names.values())]
+    numbers = {name.casefold(): number for number, name in enumerate(sorted(names.values()))}
     target = burnt(
         layer, field, numbers, grid, folder / "regions.tif", fill=65535, kind=gdal.GDT_UInt16
     )

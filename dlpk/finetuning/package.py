@@ -118,7 +118,7 @@ def _fill(
     ]
     emd.write_bytes(emd_bytes(definition))
     # Before they are made anew: what the parent promised is what must not be forgotten silently.
-    kept.append(golden_test(folder, device="cpu"))
+    kept.append(golden_test(folder, device="cpu", say=lambda level, text: None))
     shutil.rmtree(folder / GOLDEN_FOLDER, ignore_errors=True)
     prompts = candidates(classes, own.get("PromptNames"))
     chips = add_golden(folder, emd.name, prompts, definition["Threshold"])

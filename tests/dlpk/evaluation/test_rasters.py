@@ -136,6 +136,20 @@ def test_polygons_and_regions(tmp_path: Path) -> None:
     assert rows["southern"]["water"] == 0
     assert rows["southern"]["pixels"] == 80  # the last row lies in neither
     assert "IoU 1.000 in northern" in to_text(result)
+    assert result.about["classes of the truth"] == "field class: water"
+    assert result.about["outside of polygons"] == "background"
+    away = polygons(tmp_path / "away.geojson", ("water", (400, 0, 404, 5)))
+    nothing = evaluate_raster(ours, away)
+    assert nothing.matrix[1].sum() == 0 and "no polygon of" in nothing.about["outside of polygons"]
+    both = polygons(
+        tmp_path / "b.geojson", ("N", (0, 0, 9, 9)), ("n", (9, 0, 20, 9)), ("", (0, 9, 20, 10)),
+        name="{}",
+    )  # fmt: skip
+    rows = {
+        row["region"]: row
+        for row in evaluate_raster(ours, truth, Options(by="name", regions=both)).per_region()
+    }
+    assert {name: row["pixels"] for name, row in rows.items()} == {"(no name)": 20, "n": 180}
     unknown = evaluate_raster(ours, truth, Options(outside="unknown"))
     np.testing.assert_array_equal(unknown.matrix, [[0, 0], [0, 20]])
 
