@@ -14,7 +14,7 @@ demo: setup            ## build a package, validate it, classify a real scene, s
 studio: setup          ## try out prompts on the demo scene, in a browser
 	@mkdir -p out/studio
 	@$(VENV)/bin/dlpk build out/studio/mini-clipseg.dlpk --weights mini
-	@$(VENV)/bin/dlpk serve out/studio/mini-clipseg.dlpk demo/scene.tif --trust
+	@$(VENV)/bin/dlpk serve out/studio/mini-clipseg.dlpk demo/scene.tif
 
 test check: export BROWSER = yes
 
