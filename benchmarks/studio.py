@@ -186,7 +186,10 @@ def main() -> None:
     p50, p95 = np.percentile(waits, [50, 95]) * 1000
     rows = [
         ("first mask of all tiles, against the function alone", f"{np.median(first):.2f}"),
-        ("another prompt on the same tiles, against the function alone", f"{np.median(second):.2f}"),
+        (
+            "another prompt on the same tiles, against the function alone",
+            f"{np.median(second):.2f}",
+        ),
         ("two frames with a moved threshold, without one", f"{moved:.0f} ms, {still:.0f} ms"),
         (
             f"{VIEWERS} viewers for {given.seconds:.0f} s: requests, errors",
@@ -201,7 +204,8 @@ def main() -> None:
         "tiles of the viewers are computed once, by whoever comes first, and kept",
     ]
     table = [{"what": what, "measured": value} for what, value in rows]
-    report("studio", "The page of dlpk serve", table, notes, device="cpu", save=given.save)
+    name = "studio_mini" if given.mini else "studio"
+    report(name, "The page of dlpk serve", table, notes, device="cpu", save=given.save)
 
 
 if __name__ == "__main__":
