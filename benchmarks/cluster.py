@@ -89,9 +89,9 @@ def main() -> None:
     notes = [
         f"overhead: {given.blocks} blocks that sleep {given.sleep} s, ranges of {MINUTE:g} s, one "
         "worker, against the same run without a cluster",
-        f"efficiency: nine convolutions in PyTorch on {given.side} pixels a side, blocks of 256, one "
-        f"thread per worker and in the one process; {os.cpu_count()} processors that others used "
-        "too, so that only processor time can be compared: scheduler, client and workers together",
+        f"efficiency: nine convolutions in PyTorch on {given.side} pixels a side, blocks of 256, "
+        f"one thread per worker and in the one process; {os.cpu_count()} processors that others "
+        "used too, so that only processor time can be compared: of scheduler, client and workers",
         "nothing: ranges of 500 blocks whose workers answer at once",
     ]
     report("cluster", "A cluster on one machine", rows, notes, device="cpu", save=given.save)
