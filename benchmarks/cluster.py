@@ -75,17 +75,19 @@ def main() -> None:
     options.add_argument("--blocks", type=int, default=400, help="of the run with sleep")
     options.add_argument("--sleep", type=float, default=0.25, help="seconds per block")
     options.add_argument("--side", type=int, default=2048, help="of the scene for efficiency")
+    options.add_argument("--only-efficiency", action="store_true")
     given = options.parse_args()
     rows: list[dict[str, str]] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         package = folder / "Measured"
         package.mkdir()
         (package / "Measured.py").write_text(FUNCTION)
         (package / "Measured.emd").write_text(json.dumps(EMD))
-        rows += _overhead(folder, package, given.blocks, given.sleep)
+        if not given.only_efficiency:
+            rows += _overhead(folder, package, given.blocks, given.sleep)
+            rows += _nothing(folder)
         rows += _efficiency(folder, package, given)
-        rows += _nothing(folder)
     notes = [
         f"overhead: {given.blocks} blocks that sleep {given.sleep} s, ranges of {MINUTE:g} s, one "
         "worker, against the same run without a cluster",
@@ -94,7 +96,8 @@ def main() -> None:
         "used too, so that only processor time can be compared: of scheduler, client and workers",
         "nothing: ranges of 500 blocks whose workers answer at once",
     ]
-    report("cluster", "A cluster on one machine", rows, notes, device="cpu", save=given.save)
+    name = "cluster_efficiency" if given.only_efficiency else "cluster"
+    report(name, "A cluster on one machine", rows, notes, device="cpu", save=given.save)
 
 
 def _row(what: str, value: str) -> dict[str, str]:
