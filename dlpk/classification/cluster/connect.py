@@ -71,7 +71,7 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
         dask.config.set(
             {
                 # Without Dask's own MALLOC_TRIM_THRESHOLD_, with which every large array comes anew
-                # from the system: networks are less than half as fast then.
+                # from the system, which slows networks down.
                 "distributed.nanny.pre-spawn-environ": environment,
                 # A worker that was killed comes back, however often.
                 "distributed.deploy.lost-worker-timeout": "30 days",
