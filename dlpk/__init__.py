@@ -1,8 +1,8 @@
 """Build, check and run ArcGIS deep learning packages, without ArcGIS.
 
-The functions have the names of the commands: `dlpk.build`, `dlpk.pack`, `dlpk.validate`,
-`dlpk.inspect`, `dlpk.classify`, `dlpk.detect`, `dlpk.test`, `dlpk.calibrate`, `dlpk.finetune`,
-`dlpk.polygonize`, and `dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a
+The functions have the names of the commands: `dlpk.build`, `dlpk.new`, `dlpk.pack`,
+`dlpk.validate`, `dlpk.inspect`, `dlpk.classify`, `dlpk.detect`, `dlpk.test`, `dlpk.calibrate`,
+`dlpk.finetune`, `dlpk.polygonize`, and `dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a
 package loaded.
 Each imports what it needs when it is first used. `docs/python.md` shows them all.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from builder import build
     from schemas.findings import Finding, Report
 
+    from .authoring.new import Made, new
     from .classification.api import classify
     from .classification.model import Model
     from .classification.model import Model as open
@@ -46,6 +47,7 @@ __all__ = [
     "Extent",
     "Finding",
     "Inspection",
+    "Made",
     "Model",
     "Polygonized",
     "Prediction",
@@ -59,6 +61,7 @@ __all__ = [
     "evaluate_raster",
     "finetune",
     "inspect",
+    "new",
     "open",
     "pack",
     "polygonize",
@@ -71,6 +74,7 @@ _HOMES = {
     "Extent": ("dlpk.raster.extent", "Extent"),
     "Finding": ("schemas.findings", "Finding"),
     "Inspection": ("dlpk.package.inspect", "Inspection"),
+    "Made": ("dlpk.authoring.new", "Made"),
     "Model": ("dlpk.classification.model", "Model"),
     "Polygonized": ("dlpk.polygons.polygonize", "Polygonized"),
     "Prediction": ("dlpk.classification.result", "Prediction"),
@@ -84,6 +88,7 @@ _HOMES = {
     "evaluate_raster": ("dlpk.evaluation.rasters", "evaluate_raster"),
     "finetune": ("dlpk.finetuning.api", "finetune"),
     "inspect": ("dlpk.package.inspect", "inspect"),
+    "new": ("dlpk.authoring.new", "new"),
     "open": ("dlpk.classification.model", "Model"),
     "pack": ("dlpk.packing.pack", "pack"),
     "polygonize": ("dlpk.polygons.polygonize", "polygonize"),

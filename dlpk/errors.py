@@ -6,6 +6,7 @@ from schemas.errors import DlpkError, OutputError
 
 __all__ = [
     "ArgumentsError",
+    "AuthoringError",
     "BuiltInFunctionError",
     "CancelledError",
     "ClusterError",
@@ -80,3 +81,7 @@ class TruthError(DlpkError):
 
 class FinetuningError(DlpkError):
     """A package cannot be taught with these labels."""
+
+
+class AuthoringError(DlpkError):
+    """A package cannot be made of this model."""

@@ -29,6 +29,7 @@ COMMANDS = (
     "evaluate",
     "finetune",
     "inspect",
+    "new",
     "pack",
     "polygonize",
     "replay",

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_extension.clipseg.inference.segmenter import turned
+from model_extension.common.symmetries import turned
 
 from .scenes import UNKNOWN, Scene
 from .split import Block, Split

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
+from ..common.blocks import without_padding
 from ..common.errors import BlockError, CLIPSegError, DeviceError
 from ..common.ground import pixel_metres
 from ..common.place import raster_frame
@@ -17,7 +18,7 @@ from ..common.safetensors import SafetensorsFile
 from ..common.tiles import Place
 from ..common.values import whole as parse_whole
 from .contract.arguments import Arguments, parse_arguments
-from .contract.blocks import read_block, without_padding
+from .contract.blocks import read_block
 from .contract.definition import ModelDefinition, read_definition
 from .contract.legend import attribute_table, class_colors
 from .contract.parameters import parameter_info

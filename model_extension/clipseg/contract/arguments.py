@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...common.errors import ArgumentError
+from ...common.symmetries import MIRRORED, SYMMETRIES
 from ...common.tiles import reach
 from ...common.values import boolean, number, whole
 from ..language.growth import GROWTH, check_growth
@@ -31,8 +32,6 @@ BLOCK_STEP = 256
 # More than this reduces a raster to little, or makes much of it.
 SCALES = (0.125, 4.0)
 MOST_SCALES = 4
-SYMMETRIES = tuple(range(8))
-MIRRORED = (0, 4)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ...common.blocks import bands_valid
 from ...common.errors import BlockError
 from .definition import ModelDefinition
 
@@ -45,17 +45,17 @@ def read_block(
             f"the raster delivers {bands} band{'s' if bands > 1 else ''}, the model needs 3 (red, "
             "green, blue): choose a raster with three bands, or compose one from single bands"
         )
-    bands_valid = _bands_valid(np.ma.getmask(pixels), mask, block)
+    valid = bands_valid(pixels, mask)
     if block.shape[0] > 3:
         chosen = definition.extract_bands
         # ArcGIS delivers the bands asked for; who delivers all of them leaves the choice to us.
         chosen = chosen if max(chosen) < block.shape[0] else (0, 1, 2)
-        block, bands_valid = block[list(chosen)], bands_valid[list(chosen)]
+        block, valid = block[list(chosen)], valid[list(chosen)]
     if block.dtype != np.uint8:
         if block.dtype.kind == "f":
-            bands_valid = bands_valid & np.isfinite(block)
+            valid = valid & np.isfinite(block)
         # As in 8 bit, a band without data keeps its value where that can be one.
-        usable = bands_valid | ((block >= 0) & (block <= 255))
+        usable = valid | ((block >= 0) & (block <= 255))
         block = np.where(usable, block, np.zeros((), block.dtype))
         low, high = float(block.min(initial=0)), float(block.max(initial=0))
         # Resampling overshoots a little.
@@ -64,48 +64,4 @@ def read_block(
                 f"pixel values from {low:g} to {high:g} were delivered, the model needs 0 to 255: "
                 "convert the raster to 8 bit (with one stretch for the whole raster)"
             )
-    return block, np.any(bands_valid, axis=0)
-
-
-def without_padding(valid: np.ndarray, shape: Sequence[int], padding: int) -> np.ndarray:
-    """Cut the padding off a block.
-
-    Parameters
-    ----------
-    valid : ndarray
-        Shape (rows + 2·padding, columns + 2·padding).
-    shape : sequence of int
-        Shape of the output; its last two sides are rows and columns.
-    padding : int
-        Pixels on each side.
-
-    Returns
-    -------
-    ndarray
-        Shape (rows, columns).
-
-    Raises
-    ------
-    BlockError
-        The block is not as large as that.
-    """
-    rows, columns = (int(side) for side in shape[-2:])
-    if valid.shape != (rows + 2 * padding, columns + 2 * padding):
-        raise BlockError(
-            f"a block of {valid.shape[0]} × {valid.shape[1]} pixels was delivered for an output "
-            f"of {rows} × {columns}: with a padding of {padding} it must have "
-            f"{rows + 2 * padding} × {columns + 2 * padding}"
-        )
-    return valid[padding : padding + rows, padding : padding + columns]
-
-
-def _bands_valid(masked: Any, mask: Any, block: np.ndarray) -> np.ndarray:
-    given = np.ones(block.shape, bool) if mask is None else np.asarray(mask)
-    if given.shape not in (block.shape, block.shape[1:], (1, *block.shape[1:])):
-        raise BlockError(
-            f"a mask of shape {given.shape} was delivered for pixels of shape {block.shape}: it "
-            "must have the shape of the pixels or of one band"
-        )
-    seen = np.broadcast_to(given != 0, block.shape)
-    # Most blocks are no masked arrays, and graphics cards wait for what is done with them.
-    return seen if masked is np.ma.nomask else seen & ~masked
+    return block, np.any(valid, axis=0)

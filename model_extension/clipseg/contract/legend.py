@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import colorsys
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ...common import legend
 from ..language.prompts import fold
 
 
@@ -119,34 +119,5 @@ def attribute_table(names: Sequence[str]) -> str:
         A feature set as JSON: OID, Value, Class, Red, Green, Blue. Value 0, the background, is
         left out, so that the legend lists what was asked for.
     """
-    kinds = (
-        ("OID", "esriFieldTypeOID"),
-        ("Value", "esriFieldTypeInteger"),
-        ("Class", "esriFieldTypeString"),
-        ("Red", "esriFieldTypeInteger"),
-        ("Green", "esriFieldTypeInteger"),
-        ("Blue", "esriFieldTypeInteger"),
-    )
-    fields = [{"name": name, "type": kind, "alias": name} for name, kind in kinds]
-    fields[2]["length"] = 1024  # type: ignore[assignment]
-    features = [
-        {
-            "attributes": {
-                "OID": value,
-                "Value": value,
-                "Class": name,
-                "Red": color.red,
-                "Green": color.green,
-                "Blue": color.blue,
-            }
-        }
-        for value, (name, color) in enumerate(zip(names, class_colors(names)), 1)
-    ]
-    return json.dumps(
-        {
-            "displayFieldName": "",
-            "fieldAliases": {name: name for name, _ in kinds},
-            "fields": fields,
-            "features": features,
-        }
-    )
+    rows = zip(names, class_colors(names))
+    return legend.attribute_table((value, *row) for value, row in enumerate(rows, 1))

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from ...common.blend import Blend
+from ...common.block_tiles import Block, Tiles
 from ...common.device import memory_needed
+from ...common.kept_tiles import KeptTiles
 from ...common.safetensors import SafetensorsFile
+from ...common.symmetries import turned, turned_back
 from ...common.tiles import Place, grids
 from ..contract.definition import ModelDefinition
 from ..language.plan import Concept
@@ -19,9 +22,7 @@ from ..language.recipes import BEST
 from ..network.compiling import Compiled, filled_up
 from ..network.network import CLIPSeg
 from ..network.weights import load_network
-from .block_tiles import Block, Tiles
 from .embedding import Embedder
-from .encoded import EncodedTiles
 from .presence import Gate
 
 
@@ -88,7 +89,7 @@ class Segmenter:
             std.to(device, self._outer),
             warn,
         )
-        self._tiles = EncodedTiles()
+        self._tiles = KeptTiles()
         # Who has changed the prompts will look at the same tiles again.
         self._changes = 0
         self._embeddings: Tensor | None = None
@@ -284,17 +285,3 @@ class Segmenter:
         # uint8 crosses as it is; what torch may have no type for becomes float.
         kind = block.dtype if block.dtype in (np.uint8, np.bool_) else np.dtype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(block, kind)).to(self.device)
-
-
-def turned(images: Tensor, view: int) -> Tensor:
-    """Images in one of the eight symmetries of the square: a quarter turn each, mirrored from 4."""
-    if view >= 4:
-        images = images.flip(-1)
-    return torch.rot90(images, view % 4, (-2, -1)) if view % 4 else images
-
-
-def turned_back(images: Tensor, view: int) -> Tensor:
-    """Undo `turned`."""
-    if view % 4:
-        images = torch.rot90(images, -(view % 4), (-2, -1))
-    return images.flip(-1) if view >= 4 else images

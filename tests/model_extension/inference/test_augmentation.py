@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from model_extension.clipseg.contract.arguments import MIRRORED, SYMMETRIES, parse_arguments
+from model_extension.clipseg.contract.arguments import parse_arguments
 from model_extension.clipseg.contract.definition import ModelDefinition
-from model_extension.clipseg.inference.segmenter import Segmenter, turned, turned_back
+from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.network import CLIPSeg, Decoder
+from model_extension.common.symmetries import MIRRORED, SYMMETRIES, turned, turned_back
 from tests.support.random_package import write_package
 from tests.support.segmenting import noise, whole
 

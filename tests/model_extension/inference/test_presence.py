@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from model_extension.clipseg.contract.definition import ModelDefinition
-from model_extension.clipseg.inference.encoded import EncodedTiles
 from model_extension.clipseg.inference.presence import LOGIT_SCALE, Gate
 from model_extension.clipseg.inference.segmenter import Segmenter
 from model_extension.clipseg.language.image_prompts import Example
 from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.network.layers import EncoderBlock
 from model_extension.clipseg.network.precision import choose_precision
+from model_extension.common.kept_tiles import KeptTiles
 from tests.support.random_package import FROZEN_WEIGHTS, NAMES, write_package, write_released
 from tests.support.segmenting import whole
 
@@ -127,7 +127,7 @@ def test_the_gate_takes_only_the_blocks_that_are_missing(
         return forward(self, x, causal)
 
     monkeypatch.setattr(EncoderBlock, "forward", count)
-    monkeypatch.setattr(segmenter, "_tiles", EncodedTiles())  # nothing is known of the image
+    monkeypatch.setattr(segmenter, "_tiles", KeptTiles())  # nothing is known of the image
     found(segmenter, 0.0)
     assert sum(runs) == 9 * 4  # nine tiles, blocks 0 to 3 of five
     segmenter.look_for(CONCEPTS, presence_threshold=0.5)

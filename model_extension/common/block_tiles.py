@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...common.resample import averages
-from ...common.tiles import Grid, Place, moved
+from .resample import averages
+from .tiles import Grid, Place, moved
 
 # The first row and column of the raster that are meant, and the first behind them.
 Spans = tuple[tuple[int, int], tuple[int, int]]
@@ -47,7 +47,7 @@ class Block(NamedTuple):
         Parameters
         ----------
         pixels, valid, place, padding
-            See `clipseg.inference.segmenter.Segmenter.probabilities`.
+            Of the whole block, with `padding` pixels on each side; see `tiles.Place`.
         """
         padded, inside, inner = [], [], []
         sides = zip(place[:2], valid.shape, place[2:])

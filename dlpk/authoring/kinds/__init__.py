@@ -1,0 +1,1 @@
+"""Models as their authors have them, one module per kind of file."""

@@ -1,0 +1,35 @@
+"""What kind of model a file or folder is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import AuthoringError
+from .original import Original
+
+KINDS = "a TorchScript or ONNX file"
+
+
+def read_model(path: Path, *, as_torch: bool = False) -> Original:
+    """Load a model of any kind that is known.
+
+    Parameters
+    ----------
+    path : Path
+    as_torch : bool
+        Convert ONNX.
+
+    Raises
+    ------
+    AuthoringError
+        It is missing, or of no such kind.
+    """
+    from .kinds import onnx, torchscript
+
+    if not path.exists():
+        raise AuthoringError(f"{path} does not exist: name {KINDS}")
+    if torchscript.is_torchscript(path):
+        return torchscript.read(path)
+    if path.suffix.lower() == ".onnx":
+        return onnx.read(path, as_torch=as_torch)
+    raise AuthoringError(f"{path} is no model of a known kind: name {KINDS}")
