@@ -2,8 +2,8 @@
 
 The functions have the names of the commands: `dlpk.build`, `dlpk.new`, `dlpk.pack`,
 `dlpk.validate`, `dlpk.inspect`, `dlpk.classify`, `dlpk.detect`, `dlpk.test`, `dlpk.calibrate`,
-`dlpk.finetune`, `dlpk.polygonize`, and `dlpk.evaluate_raster` and `dlpk.evaluate_package`; `dlpk.open` keeps a
-package loaded.
+`dlpk.finetune`, `dlpk.polygonize`, and `dlpk.evaluate_raster` and `dlpk.evaluate_package`;
+`dlpk.open` keeps a package loaded.
 Each imports what it needs when it is first used. `docs/python.md` shows them all.
 """
 

