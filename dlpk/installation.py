@@ -21,10 +21,19 @@ PARTS = {
     "uvicorn": "uvicorn",
     "distributed": "Dask distributed",
     "dask": "Dask distributed",
+    "onnx2torch": "onnx2torch",
+    "onnxruntime": "onnxruntime",
+    "segmentation_models_pytorch": "segmentation_models_pytorch",
+    "transformers": "transformers",
 }
 INSTALL = "pip install 'dlpk[run]'"
 # Parts of other extras.
-EXTRAS = {"starlette": "studio", "uvicorn": "studio", "distributed": "cluster", "dask": "cluster"}
+EXTRAS = {
+    **dict.fromkeys(("starlette", "uvicorn"), "studio"),
+    **dict.fromkeys(("distributed", "dask"), "cluster"),
+    **dict.fromkeys(("onnx2torch", "onnxruntime", "transformers"), "new"),
+    "segmentation_models_pytorch": "new",
+}
 GDAL = f"conda install -c conda-forge gdal, or {INSTALL} where GDAL's library is"
 
 

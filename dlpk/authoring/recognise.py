@@ -7,7 +7,10 @@ from pathlib import Path
 from ..errors import AuthoringError
 from .original import Original
 
-KINDS = "a TorchScript or ONNX file"
+KINDS = (
+    "a TorchScript or ONNX file, a checkpoint of torchgeo, or a folder of transformers or "
+    "segmentation_models_pytorch (save_pretrained)"
+)
 
 
 def read_model(path: Path, *, as_torch: bool = False) -> Original:
@@ -24,7 +27,7 @@ def read_model(path: Path, *, as_torch: bool = False) -> Original:
     AuthoringError
         It is missing, or of no such kind.
     """
-    from .kinds import onnx, torchscript
+    from .kinds import onnx, smp_folder, torchgeo_checkpoint, torchscript, transformers_folder
 
     if not path.exists():
         raise AuthoringError(f"{path} does not exist: name {KINDS}")
@@ -32,4 +35,10 @@ def read_model(path: Path, *, as_torch: bool = False) -> Original:
         return torchscript.read(path)
     if path.suffix.lower() == ".onnx":
         return onnx.read(path, as_torch=as_torch)
+    if torchgeo_checkpoint.is_checkpoint(path):
+        return torchgeo_checkpoint.read(path)
+    if path.is_dir() and transformers_folder.is_transformers(path):
+        return transformers_folder.read(path)
+    if path.is_dir() and smp_folder.is_smp(path):
+        return smp_folder.read(path)
     raise AuthoringError(f"{path} is no model of a known kind: name {KINDS}")

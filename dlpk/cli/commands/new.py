@@ -31,7 +31,13 @@ def _ranges(context: Any, option: Any, text: str | None) -> list[list[float]] | 
 
 @click.command()
 @click.argument("folder", metavar="FOLDER")
-@click.option("--model", required=True, metavar="MODEL", help="A TorchScript or ONNX file.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="MODEL",
+    help="A TorchScript or ONNX file, a checkpoint of torchgeo, or a folder of transformers or "
+    "segmentation_models_pytorch.",
+)
 @click.option(
     "--classes",
     metavar="FILE|NAMES",

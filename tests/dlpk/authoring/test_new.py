@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,3 +63,140 @@ def test_raster_equals_the_model_called_directly(
     np.testing.assert_allclose(chances.labels, expected, atol=1e-4)
     assert (labels == expected.argmax(0)).mean() > 0.999  # of equal chances rounding decides
     assert chances.names == tuple(NAMES.split(","))
+
+
+def probabilities(folder: Path, values: np.ndarray) -> np.ndarray:
+    with dlpk.open(folder, device="cpu", say=lambda level, text: None) as model:
+        return np.asarray(
+            model.predict(values, arguments={"return_probability_raster": "True"}).labels
+        )
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_onnx(tmp_path: Path, network: Pixels, fixed: bool) -> None:
+    pytest.importorskip("onnxruntime")
+    model = networks.onnx(tmp_path / "net.onnx", network, fixed=fixed)
+    made = new(tmp_path / "lakes", model=model, classes=NAMES, tile=64)
+    values = pixels((3, 90, 70))
+    found = probabilities(made.folder, values)
+    np.testing.assert_allclose(found, called_directly(network, values), atol=1e-4)
+    assert any("onnxruntime" in line for line in made.lines)
+
+
+@pytest.mark.parametrize("kind", ["segformer", "upernet", "dpt", "mask2former"])
+def test_transformers(tmp_path: Path, kind: str) -> None:
+    """One tile, so that the network sees what it is called with directly."""
+    model, call, side = networks.transformers_folder(tmp_path / kind, kind)
+    made = new(tmp_path / "made", model=model, tile=side)
+    assert made.difference is not None and made.difference <= 1e-4
+    values = pixels((3, side, side))
+    mean, std = (np.array(part)[:, None, None] for part in (networks.MEAN, networks.STD))
+    with torch.no_grad():
+        images = torch.from_numpy(((values / 255 - mean) / std).astype(np.float32))[None]
+        scores = torch.nn.functional.interpolate(
+            call(images), size=(side, side), mode="bilinear", align_corners=False
+        )
+    expected = scores.softmax(1)[0].numpy()
+    np.testing.assert_allclose(probabilities(made.folder, values), expected, atol=1e-4)
+    assert "water" in made.to_text()
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "no model of a known kind"),
+        ({"config.json": "{"}, "config.json cannot be read"),
+        ({"config.json": '{"model_type": "segformer"}'}, "cannot be loaded"),
+        ({"config.json": '{"model_type": "bert"}'}, "cannot be loaded"),
+    ],
+)
+def test_folder_of_no_model(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    (tmp_path / "model").mkdir()
+    for name, text in files.items():
+        (tmp_path / "model" / name).write_text(text)
+    with pytest.raises(dlpk.DlpkError, match=said):
+        new(tmp_path / "made", model=tmp_path / "model")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"classes": "water,forest"}, "2 classes are named"),
+        ({}, "say what they are with --classes"),
+        ({"classes": NAMES, "bands": [1, 2]}, "takes 3 bands"),
+        ({"classes": NAMES, "bands": [0, 1, 2]}, "counted from 1"),
+        ({"classes": NAMES, "std": [0.0]}, "must be above 0"),
+        ({"classes": NAMES, "ranges": [[5, 1]]}, "lowest and the highest"),
+    ],
+)
+def test_what_does_not_fit(
+    tmp_path: Path, network: Pixels, settings: dict[str, Any], said: str
+) -> None:
+    model = networks.torchscript(tmp_path / "net.pt", network)
+    with pytest.raises(dlpk.DlpkError, match=said):
+        new(tmp_path / "made", model=model, tile=64, **settings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pt"]
+
+
+def test_sixteen_bits_and_one_output(tmp_path: Path) -> None:
+    """Per-band ranges, chosen bands, a sigmoid, and a stride of 4."""
+    network = Pixels(bands=2, outputs=1, stride=4)
+    model = networks.torchscript(tmp_path / "net.pt", network, bands=2)
+    made = new(
+        tmp_path / "made",
+        model=model,
+        classes="water",
+        bands=[4, 1],
+        tile=64,
+        ranges=[[0, 3000], [100, 4000]],
+    )
+    values = np.random.default_rng(3).integers(0, 4000, (4, 64, 64)).astype("u2")
+    images = np.stack([values[3] / 3000, (values[0] - 100.0) / 3900]).astype(np.float32)
+    with torch.no_grad():
+        scores = torch.nn.functional.interpolate(
+            network(torch.from_numpy(images)[None]), size=(64, 64), mode="bilinear"
+        )
+    expected = scores.sigmoid()[0, 0].numpy()
+    found = probabilities(made.folder, values)
+    np.testing.assert_allclose(found.reshape(64, 64), expected, atol=1e-4)
+
+
+def test_smp_and_torchgeo(tmp_path: Path) -> None:
+    """The same weights in either library's way of keeping them."""
+    smp = pytest.importorskip("segmentation_models_pytorch")
+    torch.manual_seed(0)
+    network = smp.Unet("resnet18", encoder_weights=None, in_channels=4, classes=4).eval()
+    network.save_pretrained(tmp_path / "smp")
+    checkpoint = {
+        "hyper_parameters": {
+            "model": "unet",
+            "backbone": "resnet18",
+            "in_channels": 4,
+            "num_classes": 4,
+        },
+        "state_dict": {f"model.{name}": part for name, part in network.state_dict().items()},
+    }
+    torch.save(checkpoint, tmp_path / "task.ckpt")
+    values = pixels((4, 64, 64))
+    with torch.no_grad():
+        images = torch.from_numpy(values.astype(np.float32) / 255)[None]
+        expected = network(images).softmax(1)[0].numpy()
+    for model in ("smp", "task.ckpt"):
+        made = new(tmp_path / f"of_{model[:3]}", model=tmp_path / model, classes=NAMES, tile=64)
+        np.testing.assert_allclose(probabilities(made.folder, values), expected, atol=1e-4)
+
+
+class Code:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return print, ("code has run",)
+
+
+@pytest.mark.parametrize("content", [{"state_dict": {}}, Code(), {"a": torch.zeros(1)}])
+def test_weights_without_their_network(
+    tmp_path: Path, content: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(dlpk.DlpkError, match="export the network as TorchScript"):
+        new(tmp_path / "made", model=tmp_path / "weights.pth", classes=NAMES)
+    assert "code has run" not in capsys.readouterr().out
