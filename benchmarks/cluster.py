@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import dlpk
 from benchmarks.common import median_ratio, parser, report, write_scene
 from dlpk.classification.cluster import spread as spreading
@@ -92,8 +94,8 @@ def main() -> None:
         f"overhead: {given.blocks} blocks that sleep {given.sleep} s, ranges of {MINUTE:g} s, one "
         "worker, against the same run without a cluster",
         f"efficiency: nine convolutions in PyTorch on {given.side} pixels a side, blocks of 256, "
-        f"one thread per worker and in the one process; {os.cpu_count()} processors that others "
-        "used too, so that only processor time can be compared: of scheduler, client and workers",
+        f"one thread per worker, {torch.get_num_threads()} in the one process; {os.cpu_count()} "
+        "processors; processor time is that of scheduler, client and workers",
         "nothing: ranges of 500 blocks whose workers answer at once",
     ]
     name = "cluster_efficiency" if given.only_efficiency else "cluster"

@@ -1,1 +1,1 @@
-"""Folders of packages made from a model of one's own, or from a template."""
+"""Folders of packages made from a model of one's own."""

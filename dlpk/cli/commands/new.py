@@ -17,7 +17,12 @@ def _numbers(context: Any, option: Any, text: str | None) -> list[float] | None:
 
 
 def _bands(context: Any, option: Any, text: str | None) -> list[int] | None:
-    return [round(band) for band in _numbers(context, option, text) or ()] or None
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of bands such as 4,3,2") from None
 
 
 def _ranges(context: Any, option: Any, text: str | None) -> list[list[float]] | None:
