@@ -21,6 +21,7 @@ PARTS = {
     "uvicorn": "uvicorn",
     "distributed": "Dask distributed",
     "dask": "Dask distributed",
+    "onnx": "onnx",
     "onnx2torch": "onnx2torch",
     "onnxruntime": "onnxruntime",
     "segmentation_models_pytorch": "segmentation_models_pytorch",
@@ -31,7 +32,7 @@ INSTALL = "pip install 'dlpk[run]'"
 EXTRAS = {
     **dict.fromkeys(("starlette", "uvicorn"), "studio"),
     **dict.fromkeys(("distributed", "dask"), "cluster"),
-    **dict.fromkeys(("onnx2torch", "onnxruntime", "transformers"), "new"),
+    **dict.fromkeys(("onnx", "onnx2torch", "onnxruntime", "transformers"), "new"),
     "segmentation_models_pytorch": "new",
 }
 GDAL = f"conda install -c conda-forge gdal, or {INSTALL} where GDAL's library is"

@@ -103,7 +103,7 @@ def new(
         raise AuthoringError(f"activation is {activation!r}; it is one of {', '.join(ACTIVATIONS)}")
     target = Path(folder)
     name = function_name(target)
-    _check_target(target)
+    check_target(target)
     original = read_model(Path(model), as_torch=as_torch)
     count = len(bands) if bands else original.bands or 3
     chosen = tuple(range(1, count + 1)) if not bands else tuple(bands)
@@ -128,7 +128,7 @@ def new(
         ranges=ranges,
         data_range=data_range,
     )
-    with _staged(target) as staging:
+    with staged(target) as staging:
         file = export(original, count, tile_size, staging)
         exported = _load(staging / file)
         worst = probe.difference(original.call, exported, probe.tiles(count, tile_size, tile_size))
@@ -180,7 +180,14 @@ def function_name(folder: Path) -> str:
     return f"Model_{stem}" if stem[0].isdigit() else stem
 
 
-def _check_target(folder: Path) -> None:
+def check_target(folder: Path) -> None:
+    """Check that a folder can be made.
+
+    Raises
+    ------
+    AuthoringError
+        Something is there, or its parent is not.
+    """
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if os.path.lexists(folder):
@@ -190,7 +197,7 @@ def _check_target(folder: Path) -> None:
 
 
 @contextmanager
-def _staged(target: Path) -> Iterator[Path]:
+def staged(target: Path) -> Iterator[Path]:
     """A folder beside `target` that takes its place when the block ends well."""
     try:
         with scratch_folder(target.absolute().parent) as scratch:

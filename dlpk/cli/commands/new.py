@@ -38,7 +38,6 @@ def _ranges(context: Any, option: Any, text: str | None) -> list[list[float]] | 
 @click.argument("folder", metavar="FOLDER")
 @click.option(
     "--model",
-    required=True,
     metavar="MODEL",
     help="A TorchScript or ONNX file, a checkpoint of torchgeo, or a folder of transformers or "
     "segmentation_models_pytorch.",
@@ -81,8 +80,13 @@ def _ranges(context: Any, option: Any, text: str | None) -> list[list[float]] | 
     help="What ArcGIS stretches rasters to (default: 0,255 where values are divided by 255).",
 )
 @click.option("--as-torch", is_flag=True, help="Convert ONNX, so that onnxruntime is not needed.")
+@click.option(
+    "--template",
+    type=click.Choice(("numpy", "torch", "onnx")),
+    help="A small package that works, to start from, instead of a model.",
+)
 @click.option("--golden", metavar="RASTER", help="Cut golden chips from this raster.")
-def new(folder: str, **settings: Any) -> None:
+def new(folder: str, model: str | None, template: str | None, **settings: Any) -> None:
     """Make the folder of a package from a model of your own.
 
     FOLDER gets a raster function, which is yours to edit, a model definition, the network and what
@@ -90,5 +94,13 @@ def new(folder: str, **settings: Any) -> None:
     FOLDER OUT.dlpk.
     """
     from ...authoring.new import new
+    from ...authoring.templates import from_template
 
-    print(new(folder, **settings).to_text())
+    if (model is None) == (template is None):
+        raise click.UsageError("Name either a --model or a --template.")
+    if template is None:
+        print(new(folder, model=model or "", **settings).to_text())
+    elif any(settings.values()):
+        raise click.UsageError("--template goes with no other option: edit what it writes.")
+    else:
+        print(from_template(folder, template).to_text())

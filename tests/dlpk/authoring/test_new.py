@@ -11,6 +11,7 @@ import torch
 
 import dlpk
 from dlpk.authoring.new import Made, new
+from dlpk.authoring.templates import from_template
 from dlpk.testing.behaviour import check_run
 from tests.support import networks
 from tests.support.networks import Pixels
@@ -200,3 +201,19 @@ def test_weights_without_their_network(
     with pytest.raises(dlpk.DlpkError, match="export the network as TorchScript"):
         new(tmp_path / "made", model=tmp_path / "weights.pth", classes=NAMES)
     assert "code has run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("template", ["numpy", "torch", "onnx"])
+def test_templates(tmp_path: Path, template: str) -> None:
+    """What is written is clean, and passes the test that comes with it."""
+    made = from_template(tmp_path / "bright", template)
+    report = check_run(made.folder, blocks=4)
+    assert not [finding for finding in report if finding.severity.value != "note"], report.to_text()
+    names: dict[str, Any] = {"__file__": str(tmp_path / "test_bright.py")}
+    exec((tmp_path / "test_bright.py").read_text(), names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert len(tests) == 2
+    for test in tests:
+        test()
+    with pytest.raises(dlpk.DlpkError, match="is there already"):
+        from_template(tmp_path / "bright", template)
