@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +179,9 @@ def new(
 def function_name(folder: Path) -> str:
     """The name of a function in a folder of this name: that of a class in Python."""
     stem = re.sub(r"\W", "_", file_stem(folder.absolute().name))
-    return f"Model_{stem}" if stem[0].isdigit() else stem
+    # Python finds the function's file before any other module of its name.
+    taken = stem[0].isdigit() or iskeyword(stem) or find_spec(stem) is not None
+    return f"Model_{stem}" if taken else stem
 
 
 def check_target(folder: Path) -> None:

@@ -119,6 +119,11 @@ def evaluate_raster(
     )
     with block_cache(), scratch_folder() as folder:
         is_probability = predicted.GetRasterBand(1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64)
+        if not is_probability and predicted.RasterCount > 1 and not _alpha(predicted):
+            raise TruthError(
+                f"{prediction} has {predicted.RasterCount} bands of whole numbers, and a raster of "
+                "classes has one: it may be an image"
+            )
         names, ours, theirs = _classes(prediction, predicted, truth, labels, chosen)
         if len(names) > MOST_CLASSES:
             raise TruthError(f"there are {len(names)} classes, at most {MOST_CLASSES} are compared")
@@ -165,6 +170,12 @@ def evaluate_raster(
                 **versions(),
             },
         )
+
+
+def _alpha(dataset: gdal.Dataset) -> bool:
+    """Whether a second band only says where there is data."""
+    last = dataset.GetRasterBand(dataset.RasterCount).GetColorInterpretation()
+    return bool(dataset.RasterCount == 2 and last == gdal.GCI_AlphaBand)
 
 
 @dataclass(frozen=True)

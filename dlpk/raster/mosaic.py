@@ -29,6 +29,7 @@ from .gdal_files import (
 # Rasters that a message names.
 MOST_LISTED = 6
 # Beside images lie worlds, statistics and tables.
+RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img")
 SIDECARS = (
     *(".xml", ".tfw", ".jgw", ".pgw", ".prj", ".dbf", ".cpg", ".ovr", ".msk", ".txt", ".md"),
     *(".json", ".csv", ".shp", ".shx", ".geojson"),
@@ -223,7 +224,9 @@ def rasters_in(folder: Path) -> list[str]:
                 with listening():
                     gdal.OpenEx(str(path), gdal.OF_RASTER)
             except (RuntimeError, UnicodeError):
-                continue
+                # What should be a raster and is damaged is for the run to complain of.
+                if path.suffix.lower() not in RASTERS:
+                    continue
             found.append(str(path))
     if not found:
         raise RasterError(f"the folder {folder} holds no raster that GDAL opens")

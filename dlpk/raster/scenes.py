@@ -73,7 +73,7 @@ def scene_targets(scenes: Sequence[Scene], folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise OutputError(
-            f"the folder {folder} does not exist: make it first, each image gets a file in it"
+            f"{folder} is no folder: make one for the results first, each image gets a file in it"
         )
     targets = [folder / f"{scene.name}.tif" for scene in scenes]
     seen: set[Path] = set()

@@ -126,6 +126,8 @@ def _classify(
     from ...harness.settings import parse_settings
     from ...raster.scenes import scenes_of, stands_for_several
 
+    if not choices["polygons"] and (choices["smoothing"] or choices["minimum_area"]):
+        raise click.UsageError("--smoothing and --minimum-area are for --polygons.")
     choices["settings"] = parse_settings(parse_assignments(settings))
     choices["extent"] = parse_extent(extent) if extent is not None else None
     several = any(map(stands_for_several, paths))

@@ -72,8 +72,8 @@ def validate(
     """
     if as_json and sarif:
         raise click.UsageError("--json and --sarif exclude each other.")
-    if releases and not run_function:
-        raise click.UsageError("--pro is for --run.")
+    if (releases or raster) and not run_function:
+        raise click.UsageError("--pro and --raster are for --run.")
     if releases:
         from ...environments.making import check_release
 

@@ -217,3 +217,11 @@ def test_templates(tmp_path: Path, template: str) -> None:
         test()
     with pytest.raises(dlpk.DlpkError, match="is there already"):
         from_template(tmp_path / "bright", template)
+
+
+@pytest.mark.parametrize("name", ["class", "json", "numpy", "9lives"])
+def test_names_that_are_taken(tmp_path: Path, name: str) -> None:
+    made = from_template(tmp_path / name, "numpy")
+    assert (made.folder / f"Model_{name}.py").is_file()
+    with dlpk.open(made.folder, device="cpu") as model:
+        assert (model.predict(pixels()).labels > 0).all()

@@ -179,7 +179,8 @@ def test_rasters_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / ".hidden.tif").write_bytes((tmp_path / "a.tif").read_bytes())
     (tmp_path / "broken.tif").write_text("x")
     (tmp_path / "folder.tif").mkdir()
-    assert rasters_in(tmp_path) == [str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
+    named = [str(tmp_path / name) for name in ("a.tif", "b.tif", "broken.tif")]
+    assert rasters_in(tmp_path) == named  # opening the damaged one says what is wrong with it
     with pytest.raises(RasterError, match="holds no raster"):
         rasters_in(tmp_path / "folder.tif")
     with pytest.raises(RasterError, match="cannot be read"):

@@ -70,7 +70,7 @@ def test_stac(tmp_path: Path) -> None:
 
 def test_targets(tmp_path: Path) -> None:
     scenes = [Scene("x/a.png", "a"), Scene("b.tif", "b")]
-    with pytest.raises(OutputError, match="make it first"):
+    with pytest.raises(OutputError, match="is no folder"):
         scene_targets(scenes, tmp_path / "out")
     assert scene_targets(scenes, tmp_path) == [tmp_path / "a.tif", tmp_path / "b.tif"]
     with pytest.raises(RasterError, match="would be overwritten"):
