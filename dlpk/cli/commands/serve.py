@@ -36,12 +36,15 @@ def serve(
     leaves the machine. The package's code runs once you agree on the page.
     """
     import webbrowser
+    from contextlib import suppress
 
     from ...studio.server import serve as serve_page
+    from ..signals import Terminated
 
     def ready(address: str) -> None:
-        print(f"{address}\nCtrl+C ends it.", flush=True)
+        print(f"{address}\n{package} on {', '.join(rasters)}. Ctrl+C ends it.", flush=True)
         if not no_browser:
             webbrowser.open(address)
 
-    serve_page(package, rasters, host=host, port=port, trust=trust, device=device, ready=ready)
+    with suppress(Terminated):  # that is how servers are ended
+        serve_page(package, rasters, host=host, port=port, trust=trust, device=device, ready=ready)
