@@ -8,8 +8,8 @@ from ..errors import AuthoringError
 from .original import Original
 
 KINDS = (
-    "a TorchScript or ONNX file, a checkpoint of torchgeo, or a folder of transformers or "
-    "segmentation_models_pytorch (save_pretrained)"
+    "a TorchScript, torch.export or ONNX file, a checkpoint of torchgeo, or a folder of "
+    "transformers or segmentation_models_pytorch (save_pretrained)"
 )
 
 
@@ -27,7 +27,14 @@ def read_model(path: Path, *, as_torch: bool = False) -> Original:
     AuthoringError
         It is missing, or of no such kind.
     """
-    from .kinds import onnx, smp_folder, torchgeo_checkpoint, torchscript, transformers_folder
+    from .kinds import (
+        exported,
+        onnx,
+        smp_folder,
+        torchgeo_checkpoint,
+        torchscript,
+        transformers_folder,
+    )
 
     if not path.exists():
         raise AuthoringError(f"{path} does not exist: name {KINDS}")
@@ -35,6 +42,8 @@ def read_model(path: Path, *, as_torch: bool = False) -> Original:
         return torchscript.read(path)
     if path.suffix.lower() == ".onnx":
         return onnx.read(path, as_torch=as_torch)
+    if exported.is_exported(path):
+        return exported.read(path)
     if torchgeo_checkpoint.is_checkpoint(path):
         return torchgeo_checkpoint.read(path)
     if path.is_dir() and transformers_folder.is_transformers(path):

@@ -39,8 +39,8 @@ def _ranges(context: Any, option: Any, text: str | None) -> list[list[float]] | 
 @click.option(
     "--model",
     metavar="MODEL",
-    help="A TorchScript or ONNX file, a checkpoint of torchgeo, or a folder of transformers or "
-    "segmentation_models_pytorch.",
+    help="A TorchScript, torch.export or ONNX file, a checkpoint of torchgeo, or a folder of "
+    "transformers or segmentation_models_pytorch.",
 )
 @click.option(
     "--classes",

@@ -225,3 +225,23 @@ def test_names_that_are_taken(tmp_path: Path, name: str) -> None:
     assert (made.folder / f"Model_{name}.py").is_file()
     with dlpk.open(made.folder, device="cpu") as model:
         assert (model.predict(pixels()).labels > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch, about its own libraries
+@pytest.mark.parametrize("fixed", [False, True])
+def test_exported(tmp_path: Path, network: Pixels, fixed: bool) -> None:
+    sides = {place: torch.export.Dim(f"side{place}", min=16, max=4096) for place in (2, 3)}
+    program = torch.export.export(
+        network.eval(),
+        (torch.zeros(1, 3, 64, 64),),
+        dynamic_shapes=None if fixed else (sides,),
+    )
+    torch.export.save(program, tmp_path / "net.pt2")
+    made = new(tmp_path / "lakes", model=tmp_path / "net.pt2", classes=NAMES)
+    values = pixels((3, 100, 90))
+    expected = called_directly(network, values)
+    np.testing.assert_allclose(probabilities(made.folder, values), expected, atol=1e-4)
+    assert ("no others" in made.lines[0]) == fixed
+    (tmp_path / "net.pt2").write_bytes((tmp_path / "net.pt2").read_bytes()[:-2000])
+    with pytest.raises(dlpk.DlpkError, match=r"net\.pt2"):
+        new(tmp_path / "other", model=tmp_path / "net.pt2", classes=NAMES)
