@@ -41,7 +41,7 @@ def read(path: Path) -> Original:
         raise AuthoringError(
             f"{path} cannot be loaded by torch.export of torch {torch.__version__}: {reason}"
         ) from error
-    tiles = given[0] if given else ()
+    tiles: Any = given[0] if given else ()
     if len(tiles) != 1 or getattr(tiles[0], "dim", int)() != 4:
         raise AuthoringError(
             f"{path} takes {len(tiles)} values: a network for pixels takes one tensor of shape "
