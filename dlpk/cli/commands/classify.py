@@ -150,8 +150,12 @@ def _classify(
         else:
             rasters = [scene.raster for scene in scenes_of(paths)]
             results = iter([model.classify(rasters, out, quiet=quiet, **choices)])
+        idle = True
         for result in results:
+            idle = False
             if not quiet:
                 print(result.to_text(), flush=True)
             code = Exit.INCOMPLETE if result.failed else code
+        if idle and not quiet:
+            print(f"nothing to do: all scenes are done in {out}")
     return code
