@@ -26,7 +26,10 @@ def export(original: Original, bands: int, tile_size: int, folder: Path) -> str:
     if original.module is None:
         assert original.file is not None
         name = "model" + (".onnx" if original.kind == "ONNX" else ".pt")
-        (folder / name).write_bytes(original.file.read_bytes())
+        content = original.file.read_bytes()
+        if original.kind == "ONNX" and b"location" in content:  # of weights in a file beside it
+            content = _with_weights(original.file)
+        (folder / name).write_bytes(content)
         return name
     import torch
 
@@ -42,3 +45,17 @@ def export(original: Original, bands: int, tile_size: int, folder: Path) -> str:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AuthoringError(f"the model cannot be exported as TorchScript: {reason}") from error
     return "model.pt"
+
+
+def _with_weights(path: Path) -> bytes:
+    """An ONNX file with the weights that lie in files beside it."""
+    import onnx
+
+    try:
+        content: bytes = onnx.load(str(path)).SerializeToString()
+    except Exception as error:  # onnx and protobuf raise many kinds
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise AuthoringError(
+            f"{path} cannot be put into one file with its weights: {reason}"
+        ) from error
+    return content

@@ -120,7 +120,9 @@ def new(
     answers = probe.ask(original.call, count, tile_size)
     kind = activation or original.activation or _activation(answers)
     known = classes if classes is not None else original.names
-    entries = [] if kind == "regression" else _classes(known, answers.outputs)
+    if kind == "regression" and known is None:
+        known = [f"value {number}" for number in range(1, answers.outputs + 1)]
+    entries = _classes(known, answers.outputs)
     normalisation = choose(
         original,
         count,
@@ -261,7 +263,7 @@ def _lines(original: Any, network: Network, assumed: bool, found: float) -> Iter
     bands = ", ".join(str(band + 1) for band in network.bands)
     yield f"{original.kind}: bands {bands}; {sizes}"
     yield f"outputs: {network.outputs}, {network.activation}"
-    if network.classes:
+    if network.activation != "regression":
         names = ", ".join(f"{entry['Value']} {entry['Name']}" for entry in network.classes)
         yield f"classes: {names}"
     yield f"the function differs from the model called directly by {found:.1e} at most"

@@ -59,7 +59,12 @@ def read(folder: Path) -> Original:
     )
     try:
         network = loader.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            # What is quicker is an operator that torch before 2.0 has not (ArcGIS Pro to 3.2).
+            attn_implementation="eager",
         )
     except Exception as error:  # transformers has no common base of its errors
         reason = " ".join(str(error).split())[:300] or type(error).__name__

@@ -12,7 +12,9 @@ import torch
 import dlpk
 from dlpk.authoring.new import Made, new
 from dlpk.authoring.templates import from_template
+from dlpk.errors import AuthoringError
 from dlpk.testing.behaviour import check_run
+from model_extension.pixelwise.network import load
 from tests.support import networks
 from tests.support.networks import Pixels
 from tests.support.runs import make_raster
@@ -100,6 +102,9 @@ def test_transformers(tmp_path: Path, kind: str) -> None:
     expected = scores.softmax(1)[0].numpy()
     np.testing.assert_allclose(probabilities(made.folder, values), expected, atol=1e-4)
     assert "water" in made.to_text()
+    # ArcGIS Pro to 3.2 has torch 1.8, which does not know it.
+    exported: Any = load(str(made.folder / "model.pt"), torch.device("cpu"))
+    assert "scaled_dot_product_attention" not in str(exported.inlined_graph)
 
 
 @pytest.mark.parametrize(
@@ -245,3 +250,28 @@ def test_exported(tmp_path: Path, network: Pixels, fixed: bool) -> None:
     (tmp_path / "net.pt2").write_bytes((tmp_path / "net.pt2").read_bytes()[:-2000])
     with pytest.raises(dlpk.DlpkError, match=r"net\.pt2"):
         new(tmp_path / "other", model=tmp_path / "net.pt2", classes=NAMES)
+
+
+def test_onnx_with_weights_beside_it(tmp_path: Path, network: Pixels) -> None:
+    """As `torch.onnx.export` writes larger networks; the folder does without the second file."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    path = networks.onnx(tmp_path / "net.onnx", network)
+    whole = onnx.load(str(path))
+    beside = {"location": "net.weights", "size_threshold": 0, "save_as_external_data": True}
+    onnx.save(whole, str(path), **beside)
+    assert (tmp_path / "net.weights").is_file()
+    made = new(tmp_path / "made", model=path, classes=NAMES, tile=64)
+    assert made.difference is not None and made.difference <= 1e-4
+    (tmp_path / "net.weights").unlink()
+    values = pixels()
+    expected = called_directly(network, values)
+    np.testing.assert_allclose(probabilities(made.folder, values), expected, atol=1e-4)
+    with pytest.raises(AuthoringError, match=r"net.weights"):
+        new(tmp_path / "again", model=path, classes=NAMES, tile=64)
+
+
+def test_continuous_values_pass_all_checks(tmp_path: Path) -> None:
+    model = networks.torchscript(tmp_path / "net.pt", Pixels(outputs=1))
+    made = new(tmp_path / "heights", model=model, activation="regression", tile=64)
+    assert dlpk.validate(made.folder).to_text().endswith("0 errors, 0 warnings, 0 notes")
