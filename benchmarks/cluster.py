@@ -26,8 +26,9 @@ import dlpk
 from benchmarks.common import median_ratio, parser, report, write_scene
 from dlpk.classification.cluster import spread as spreading
 from dlpk.classification.cluster.connect import connected
-from dlpk.classification.cluster.job import Job, Report
+from dlpk.classification.cluster.job import Job, PackageRef, Report
 from dlpk.classification.journal import Journal
+from dlpk.classification.loaded_model import LoadedModel
 from dlpk.raster.grid import BlockGrid
 
 FUNCTION = """
@@ -250,8 +251,8 @@ def _nothing(folder: Path, blocks: int = 1_000_000, size: int = 500) -> list[dic
     with connected(2) as client:
         journal = Journal(journal_folder, {"run": "nothing"})
         job = Job(
-            *("nothing", "", "", "", "cpu", (), None, None),
-            *(dlpk.Settings(), {}, None, str(journal_folder), b"", "/"),
+            *("nothing", PackageRef(LoadedModel, "", "", "cpu", "", "/"), (), None, None),
+            *(dlpk.Settings(), {}, None, str(journal_folder), b""),
         )
         spreading.run_range = nothing
         before = resource.getrusage(resource.RUSAGE_SELF)

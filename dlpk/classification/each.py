@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from builder.target import check_targets
 
@@ -18,10 +18,8 @@ from ..output.geotiff import result_files
 from ..raster.files import files_of
 from ..raster.identity import raster_identities
 from ..raster.scenes import Scene, scene_targets, scenes_of
+from .loaded_model import LoadedModel
 from .result import Classified
-
-if TYPE_CHECKING:
-    from .model import Model
 
 MANIFEST = "manifest.jsonl"
 ONE_ONLY = ("png", "polygons")
@@ -33,9 +31,13 @@ _Left = tuple[Scene, Path, str]
 
 
 def classify_each(
-    model: Model, rasters: str | Path | Sequence[str | Path], folder: str | Path, **options: Any
+    model: LoadedModel,
+    classify: Callable[..., Classified],
+    rasters: str | Path | Sequence[str | Path],
+    folder: str | Path,
+    **options: Any,
 ) -> Iterator[Classified]:
-    """See `dlpk.classification.model.Model.classify_each`."""
+    """See `dlpk.classification.model.Model.classify_each`; `classify` is for one scene."""
     for name in ONE_ONLY:
         if options.get(name) is not None:
             raise ArgumentsError(
@@ -53,9 +55,12 @@ def classify_each(
         for scene, target, mark in zip(scenes, targets, marks)
         if not manifest.has(target, mark)
     ]
-    ended = _side_by_side if options.get("client") is not None else _one_by_one
+    if options.get("client") is not None:
+        ended = _side_by_side(model, classify, left, options)
+    else:
+        ended = _one_by_one(classify, left, options)
     failed: list[tuple[Scene, DlpkError]] = []
-    for (scene, target, mark), outcome, seconds in ended(model, left, options):
+    for (scene, target, mark), outcome, seconds in ended:
         manifest.add(scene, target, mark, seconds, outcome)
         if isinstance(outcome, Classified):
             yield outcome
@@ -66,13 +71,13 @@ def classify_each(
 
 
 def _one_by_one(
-    model: Model, left: Sequence[_Left], options: Mapping[str, Any]
+    classify: Callable[..., Classified], left: Sequence[_Left], options: Mapping[str, Any]
 ) -> Iterator[tuple[_Left, Classified | DlpkError, float]]:
     for scene, target, mark in left:
         start = time.monotonic()
         outcome: Classified | DlpkError
         try:
-            outcome = model.classify(scene.raster, target, **options)
+            outcome = classify(scene.raster, target, **options)
         except ClusterError:  # it would be the same for all others
             raise
         except DlpkError as error:
@@ -81,14 +86,17 @@ def _one_by_one(
 
 
 def _side_by_side(
-    model: Model, left: Sequence[_Left], options: Mapping[str, Any]
+    model: LoadedModel,
+    classify: Callable[..., Classified],
+    left: Sequence[_Left],
+    options: Mapping[str, Any],
 ) -> Iterator[tuple[_Left, Classified | DlpkError, float]]:
     """Small scenes whole, a worker each; then large ones, which all workers share."""
     from .cluster.scenes import classify_whole, is_small
 
     small = [part for part in left if is_small(part[0].raster)]
     yield from classify_whole(model, small, options)
-    yield from _one_by_one(model, [part for part in left if part not in small], options)
+    yield from _one_by_one(classify, [part for part in left if part not in small], options)
 
 
 def _summary(failed: Sequence[tuple[Scene, DlpkError]], total: int, manifest: Path) -> DlpkError:
@@ -102,7 +110,7 @@ def _summary(failed: Sequence[tuple[Scene, DlpkError]], total: int, manifest: Pa
     return summary
 
 
-def _mark(model: Model, scene: Scene, options: Mapping[str, Any]) -> str:
+def _mark(model: LoadedModel, scene: Scene, options: Mapping[str, Any]) -> str:
     """What has to be the same for a scene's result to be the same."""
     known, unknown = raster_identities([scene.raster])
     said = {name: value for name, value in options.items() if name not in MANNERS}

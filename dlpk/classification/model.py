@@ -266,7 +266,7 @@ class Model(LoadedModel):
         """
         from .each import classify_each
 
-        yield from classify_each(self, rasters, folder, **options)
+        yield from classify_each(self, self.classify, rasters, folder, **options)
 
     def predict(
         self,

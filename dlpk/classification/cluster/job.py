@@ -11,13 +11,54 @@ from typing import Any
 from ...errors import ClusterError
 from ...harness.settings import Settings
 from ...installation import own_version
-from ...package.open import Package
 from ...raster.extent import Extent
 from ...raster.gdal_files import absolute
 from ...raster.stretch import Stretch
 from ..journal import Journal
 from ..loaded_model import LoadedModel
 from ..session import Session
+
+
+@dataclass(frozen=True)
+class PackageRef:
+    """A package that workers open for themselves.
+
+    Parameters
+    ----------
+    kind : type
+        What they open it as; it travels as a name.
+    source, sha256 : str
+        The package as it was given, and its hash.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
+    version : str
+        Of dlpk; another one might give other results.
+    directory : str
+        Working directory of the client, for names of files in arguments.
+    """
+
+    kind: type[LoadedModel]
+    source: str
+    sha256: str
+    device: str
+    version: str
+    directory: str
+
+    @classmethod
+    def of(cls, model: LoadedModel) -> PackageRef:
+        """Describe a package that is open here.
+
+        Raises
+        ------
+        ClusterError
+            Nothing tells it from others.
+        """
+        package = model.package
+        if package.sha256 is None:
+            raise ClusterError(f"{package.name} cannot be told from other packages: pack it first")
+        places = {"dlpk": package.archive, "folder": package.root, "emd": package.emd_path}
+        source = str(places.get(package.kind) or package.emd_text)
+        return cls(type(model), source, package.sha256, model.device, own_version(), os.getcwd())
 
 
 @dataclass(frozen=True)
@@ -28,12 +69,7 @@ class Job:
     ----------
     run : str
         Tells this run from all others.
-    version : str
-        Of dlpk; another one might give other results.
-    package, sha256 : str
-        The package as it was given, and its hash.
-    device : str
-        ``auto``, ``cpu`` or ``cuda:N``.
+    package : PackageRef
     rasters : tuple of str
         Anything GDAL opens.
     extent, cell_size, settings, arguments
@@ -44,15 +80,10 @@ class Job:
         The journal, on a file system that client and workers share.
     mark : bytes
         Of the journal.
-    directory : str
-        Working directory of the client, for names of files in arguments.
     """
 
     run: str
-    version: str
-    package: str
-    sha256: str
-    device: str
+    package: PackageRef
     rasters: tuple[str, ...]
     extent: Extent | None
     cell_size: float | None
@@ -61,7 +92,6 @@ class Job:
     stretch: Stretch | None
     folder: str
     mark: bytes
-    directory: str
 
     @classmethod
     def of(
@@ -81,15 +111,9 @@ class Job:
         ClusterError
             Nothing tells the package from others.
         """
-        package = model.package
-        if package.sha256 is None:
-            raise ClusterError(f"{package.name} cannot be told from other packages: pack it first")
         return cls(
             run=uuid.uuid4().hex,
-            version=own_version(),
-            package=package_source(package),
-            sha256=package.sha256,
-            device=model.device,
+            package=PackageRef.of(model),
             rasters=tuple(absolute(name) for name in rasters),
             extent=extent,
             cell_size=cell_size,
@@ -98,14 +122,7 @@ class Job:
             stretch=session.stretch,
             folder=str(journal.path),
             mark=journal.mark,
-            directory=os.getcwd(),
         )
-
-
-def package_source(package: Package) -> str:
-    """What a worker opens to have the same package."""
-    places = {"dlpk": package.archive, "folder": package.root, "emd": package.emd_path}
-    return str(places.get(package.kind) or package.emd_text)
 
 
 @dataclass

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from osgeo import gdal
 
 from ...errors import ClusterError, DlpkError
-from ...installation import own_version
 from ...raster.gdal_config import threads
 from ...raster.gdal_files import absolute
 from ...raster.scenes import Scene
+from ..loaded_model import LoadedModel
 from ..result import Classified
-from .job import package_source
+from .job import PackageRef
 from .spread import IN_FLIGHT
-
-if TYPE_CHECKING:
-    from ..model import Model
 
 LOG = logging.getLogger("dlpk.cluster")
 # Pixels: larger scenes are shared out among all workers.
@@ -52,16 +48,13 @@ class _Outcome:
 
 
 def classify_whole(
-    model: Model, left: Sequence[_Left], options: Mapping[str, Any]
+    model: LoadedModel, left: Sequence[_Left], options: Mapping[str, Any]
 ) -> Iterator[tuple[_Left, Classified | DlpkError, float]]:
     """Have scenes classified, each by one worker, in the order in which they come to an end."""
     import distributed
 
-    client, package = options["client"], model.package
-    if package.sha256 is None:
-        raise ClusterError(f"{package.name} cannot be told from other packages: pack it first")
+    client, package = options["client"], PackageRef.of(model)
     given = {name: value for name, value in options.items() if name not in CLIENTS}
-    source = (own_version(), package_source(package), package.sha256, model.device, os.getcwd())
     waiting, sent = iter(left), {}
     done: Any = distributed.as_completed([], loop=client.loop)  # type: ignore[no-untyped-call]
 
@@ -69,7 +62,7 @@ def classify_whole(
         for part in waiting:
             scene, target, _ = part
             names = absolute(scene.raster), str(target.absolute())
-            future = client.submit(run_scene, *source, *names, given, pure=False)
+            future = client.submit(run_scene, package, *names, given, pure=False)
             sent[future] = part
             done.add(future)
             return
@@ -95,14 +88,7 @@ def classify_whole(
 
 
 def run_scene(
-    version: str,
-    package: str,
-    sha256: str,
-    device: str,
-    place: str,
-    raster: str,
-    target: str,
-    options: Mapping[str, Any],
+    package: PackageRef, raster: str, target: str, options: Mapping[str, Any]
 ) -> _Outcome:
     """Classify a scene on a worker, as one machine would."""
     from .worker import LOCK, address, directory, heard, opened_model, share
@@ -110,10 +96,8 @@ def run_scene(
     outcome, start = _Outcome(address()), time.perf_counter()
     with LOCK, threads(share()):
         try:
-            if version != own_version():
-                raise ClusterError(f"it has dlpk {own_version()}, and the job is of {version}")
-            model = opened_model(package, sha256, device)
-            with directory(place):
+            model: Any = opened_model(package)
+            with directory(package.directory):
                 outcome.result = model.classify(raster, target, **options)
         except (DlpkError, OSError, MemoryError) as error:
             outcome.error = str(error) or type(error).__name__

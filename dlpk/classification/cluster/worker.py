@@ -24,11 +24,10 @@ from ...raster.grid import Block
 from ...raster.mosaic import mosaic, mosaic_label
 from ..block_call import BlockInput, BlockResult, read_or_empty, trimmed
 from ..loaded_model import LoadedModel
-from ..model import Model
 from ..parts import PartWriter
 from ..pipeline import run_stages
 from ..session import Session
-from .job import Job, Report
+from .job import Job, PackageRef, Report
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BATCH = "batch_size"
@@ -133,7 +132,7 @@ class _OpenJob:
 # Functions are not made for several threads.
 LOCK = threading.Lock()
 _open: _OpenJob | None = None
-_model: Model | None = None
+_model: LoadedModel | None = None
 _heard: list[tuple[str, str]] = []
 
 
@@ -149,7 +148,7 @@ def run_range(job: Job, first: int, last: int) -> Report:
         report = Report(address(), first, last)
         try:
             here = _opened(job)
-            with directory(job.directory):
+            with directory(job.package.directory):
                 here.process(report)
         except (DlpkError, OSError, MemoryError) as error:
             report.refused = str(error) or type(error).__name__
@@ -173,36 +172,37 @@ def _opened(job: Job) -> _OpenJob:
     global _open
     if _open is not None and _open.job.run == job.run:
         return _open
-    if job.version != own_version():
-        raise ClusterError(f"it has dlpk {own_version()}, and the job is of {job.version}")
+    model = opened_model(job.package)
     if not Path(job.folder).is_dir():
         raise ClusterError(f"it does not see {job.folder}: the result's folder has to be shared")
     if _open is not None:
         _open.close()
         _open = None
-    _open = _OpenJob(job, opened_model(job.package, job.sha256, job.device))
+    _open = _OpenJob(job, model)
     return _open
 
 
-def opened_model(package: str, sha256: str, wanted: str) -> Model:
-    """The package of a hash, opened once per process; to be used with the `LOCK`.
+def opened_model(package: PackageRef) -> LoadedModel:
+    """Open a package, once per process; to be used with the `LOCK`.
 
     Raises
     ------
     DlpkError
-        It cannot be opened, or another package lies there.
+        It cannot be opened, another package lies there, or dlpk is of another version here.
     """
     global _model
-    device = _device(wanted)
-    if _model is not None and (_model.package.sha256, _model.device) == (sha256, device):
+    if package.version != own_version():
+        raise ClusterError(f"it has dlpk {own_version()}, and the job is of {package.version}")
+    wanted = (package.sha256, _device(package.device))
+    if _model is not None and (_model.package.sha256, _model.device) == wanted:
         return _model
     if _model is not None:
         _model.close()
         _model = None
-    model = Model(package, device=device, say=_hear)
-    if model.package.sha256 != sha256:
+    model = package.kind(package.source, device=wanted[1], say=_hear)
+    if model.package.sha256 != package.sha256:
         model.close()
-        raise ClusterError(f"it finds another package at {package}: its hash differs")
+        raise ClusterError(f"it finds another package at {package.source}: its hash differs")
     _model = model
     return model
 
