@@ -28,7 +28,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from dlpk.finetuning.learning.activations import Activations
+from dlpk.finetuning.learning.activations import Activations, encoding_dtype
+from dlpk.finetuning.learning.choice import Choice, choose
 from dlpk.finetuning.learning.learner import RECIPES, Learner
 from dlpk.finetuning.learning.losses import class_weights, loss_of
 from dlpk.finetuning.learning.trainer import Trainer
@@ -37,11 +38,13 @@ from dlpk.finetuning.split import split
 from dlpk.finetuning.views import draw_training, draw_validation, show
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.network import CLIPSeg
-from model_extension.clipseg.network.precision import choose_precision, has_bfloat16_instructions
+from model_extension.clipseg.network.precision import has_bfloat16_instructions
 from model_extension.clipseg.network.weights import load_network
 from model_extension.common.blend import Blend
 from model_extension.common.safetensors import SafetensorsFile
 from model_extension.common.tiles import Place, grids
+
+from .common import machine
 
 TILE, PADDING, PATCH, LONGEST = 352, 44, 16, 704
 MEAN, STD = (
@@ -149,9 +152,7 @@ class Fold:
 
     def network(self, *, encoder: bool = False) -> CLIPSeg:
         """The network, or a fast one for encoding."""
-        dtype = torch.float32
-        if encoder:
-            dtype = choose_precision("auto", self.device)
+        dtype = encoding_dtype(self.device) if encoder else torch.float32
         with SafetensorsFile(str(self.folder / "model.safetensors")) as file:
             return load_network(
                 file, self.config, device=self.device, dtype=dtype, exact=not encoder
@@ -174,17 +175,18 @@ class Fold:
             learner = Learner(
                 self.network(), self.start(), RECIPES["prompts"], TILE // self.config.patch, 0
             )
-            return {"iou": self.evaluate(lambda x: learner.network(x, learner.embeddings))}
+            return self.evaluate(lambda x: learner.network(x, learner.embeddings))
         if name == "unet":
             return self.unet(self.scenes(few), activations["seconds"])
         trained = self.learn(name, self.scenes(few), few, activations)
         seconds = time.monotonic() - begun + (0 if few else activations["encoding"])
         if method == "decoder":
             activations["seconds"] = seconds
-        learner = trained.learner
+        learner, choice = trained.learner, choose(trained.predictions(), len(self.data.classes))
         learner.merge()
         return {
-            "iou": self.evaluate(lambda x: learner.network(x, learner.embeddings)),
+            **self.evaluate(lambda x: learner.network(x, learner.embeddings), choice),
+            "strengths": choice.strengths,
             "seconds": round(seconds),
             "steps": trained.step,
         }
@@ -269,26 +271,30 @@ class Fold:
             optimizer.step()
             step += 1
         network.eval()
-        return {"iou": self.evaluate(network), "seconds": round(seconds), "steps": step}
+        return {**self.evaluate(network), "seconds": round(seconds), "steps": step}
 
-    def evaluate(self, segment: Any) -> list[float]:
-        """IoU per class over all scenes that were left out."""
+    def evaluate(self, segment: Any, choice: Choice | None = None) -> dict[str, list[float]]:
+        """IoU per class over all scenes that were left out, as a package with that choice gives it.
+
+        Also ``plain``: by the largest probability, without strengths.
+        """
         classes = len(self.data.classes)
-        table = torch.zeros(classes + 1, classes + 1, dtype=torch.float64, device=self.device)
         nothing = any((scene.whole() == NOTHING).any() for scene in self.test)
+        plain = Choice(0.5 if nothing else 0.0, (1.0,) * classes, 0.0, 0.0)
+        choices = {"iou": choice or plain, "plain": plain}
+        tables = {name: np.zeros((classes + 1) ** 2) for name in choices}
         for scene in self.test:
-            found = self._blended(scene, segment)
-            labels = torch.from_numpy(scene.whole()).to(self.device)
-            chosen = found.argmax(0)
-            if nothing:
-                chosen[found.amax(0) <= 0.5] = classes
+            found, labels = self._blended(scene, segment), torch.from_numpy(scene.whole())
+            labels = labels.to(self.device)
             known = labels != UNKNOWN
             number = torch.where(labels == NOTHING, classes, labels.long())[known]
-            code = number * (classes + 1) + chosen[known]
-            table += torch.bincount(code, minlength=(classes + 1) ** 2).view_as(table)
-        both = table.diagonal()[:classes]
-        either = (table.sum(0) + table.sum(1))[:classes] - both
-        return [round(value, 4) for value in (both / either.clamp(min=1)).tolist()]
+            for name, made in choices.items():
+                strengths = torch.tensor(made.strengths, device=self.device)[:, None, None]
+                best, chosen = (found * strengths).clamp(max=1).max(0)
+                chosen[best <= made.threshold] = classes
+                code = number * (classes + 1) + chosen[known]
+                tables[name] += torch.bincount(code, minlength=(classes + 1) ** 2).cpu().numpy()
+        return {name: _ious(counts.reshape(classes + 1, -1)) for name, counts in tables.items()}
 
     def _blended(self, scene: Scene, segment: Any) -> Tensor:
         source = torch.from_numpy(scene.read((0, 0, scene.width, scene.height))[0].copy())
@@ -310,6 +316,13 @@ class Fold:
                     logits = segment(tile[None])
                 blend.add([(row, column)], logits.float().sigmoid())
         return blend.result()[0]
+
+
+def _ious(table: np.ndarray) -> list[float]:
+    """IoU per class from counts by label (rows) and result (columns), nothing last."""
+    both = np.diag(table)[:-1]
+    either = table.sum(0)[:-1] + table.sum(1)[:-1] - both
+    return [round(float(value), 4) for value in both / np.maximum(either, 1)]
 
 
 def _work(options: argparse.Namespace, groups: Any, results: Any) -> None:
@@ -384,16 +397,19 @@ def main() -> None:
 
 
 def _save(options: argparse.Namespace, rows: list[dict[str, Any]], classes: list[str]) -> None:
-    cuda = options.device.startswith("cuda")
+    about = machine(options.device)
     content = {
-        "device": torch.cuda.get_device_name(0) if cuda else "processor",
-        "torch": torch.__version__,
+        "machine": about,
         "recipes": {name: asdict(recipe) for name, recipe in RECIPES.items()},
         "seed": options.seed,
         "rows": rows,
     }
     options.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    options.out.with_suffix(".md").write_text(table(rows, classes))
+    told = ", ".join(f"{key} {value}" for key, value in about.items())
+    options.out.with_suffix(".md").write_text(
+        f"# Learning from labels: {Path(options.data).name}\n\n{table(rows, classes)}\n"
+        f"Machine: {told}\n"
+    )
 
 
 if __name__ == "__main__":

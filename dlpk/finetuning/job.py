@@ -19,12 +19,12 @@ from torch import Tensor
 from model_extension.clipseg.contract.definition import ModelDefinition
 from model_extension.clipseg.language.prompts import fold, parse_prompts
 from model_extension.clipseg.network.network import CLIPSeg
-from model_extension.clipseg.network.precision import choose_precision, has_bfloat16_instructions
+from model_extension.clipseg.network.precision import has_bfloat16_instructions
 from model_extension.clipseg.network.weights import load_network
 from model_extension.common.safetensors import SafetensorsFile
 
 from ..package.package import Package
-from .learning.activations import Activations
+from .learning.activations import Activations, encoding_dtype
 from .learning.choice import Choice
 from .learning.conditions import Conditions
 from .learning.learner import Learner, Recipe
@@ -219,8 +219,7 @@ class Job:
         return encoding, step
 
     def _encoder(self) -> CLIPSeg:
-        dtype = choose_precision("auto", self.device)
-        return self.network(dtype, exact=False)
+        return self.network(encoding_dtype(self.device), exact=False)
 
     def views(self, plan: Plan) -> list[View]:
         """All views, those for training first."""
