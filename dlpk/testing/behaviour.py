@@ -82,7 +82,7 @@ def check_run(
     device : str
         ``auto``, ``cpu`` or ``cuda:N``.
     blocks : int
-        Blocks that the look for growing memory takes.
+        Blocks that the look for growing memory takes at most.
     say : callable, optional
         Takes level and text of what the function says; dropped by default.
 

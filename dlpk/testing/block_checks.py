@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,8 @@ LEAK = 0.001
 # Growth in bytes that is no noise of the allocator, and as a part of the blocks' own size.
 LEAST_GROWTH, GROWTH_OF_BLOCK = 10_000_000, 0.25
 FEWEST_BLOCKS = 8
-
+# How long the look for growing memory lasts, where the network is large.
+MEMORY_SECONDS = 20.0
 
 # Pairs of batch sizes, the most telling first.
 BATCHES = (("1", "4"), ("4", "9"), ("4", "16"), ("4", "8"))
@@ -318,14 +320,17 @@ def _highest(run: Session, dtype: np.dtype[Any]) -> float:
 
 
 def check_memory(findings: RunFindings, run: Session, chosen: Blocks, blocks: int) -> None:
-    """Process a block over and over, and see whether memory grows."""
+    """Process a block over and over, and see whether memory grows.
+
+    Parameters
+    ----------
+    blocks : int
+        How often at most; a slow function is looked at for `MEMORY_SECONDS`.
+    """
     block = chosen.all[0]
     read = run.read(block)
-    warm = blocks // 4
-    before = None
-    for number in range(blocks):
-        if number == warm:
-            before = memory_in_use()
+    before, number, begun = None, 0, time.monotonic()
+    while number < blocks:
         # Elsewhere each time: what is kept may be kept by its place.
         moved = block._replace(row=block.row + number * block.height)
         try:
@@ -334,14 +339,21 @@ def check_memory(findings: RunFindings, run: Session, chosen: Blocks, blocks: in
             remedy = "Keep nothing of a block in the object."
             findings.failed("run/same-block-differs", error, remedy)
             return
+        number += 1
+        if number == 1:
+            affordable = int(MEMORY_SECONDS / max(time.monotonic() - begun, 1e-6))
+            blocks = min(blocks, max(FEWEST_BLOCKS, affordable))
+        if number == max(1, blocks // 4):
+            before = memory_in_use()
     after = memory_in_use()
     if before is None or after is None or blocks < FEWEST_BLOCKS:
         return
+    looked = blocks - blocks // 4
     size = read.pixels.nbytes + read.mask.nbytes
-    if after - before > max(LEAST_GROWTH, GROWTH_OF_BLOCK * size * (blocks - warm)):
+    if after - before > max(LEAST_GROWTH, GROWTH_OF_BLOCK * size * looked):
         findings.add(
             "run/memory-grows",
-            f"{blocks - warm} blocks leave {(after - before) / 1e6:,.0f} MB of memory behind",
+            f"{looked} blocks leave {(after - before) / 1e6:,.0f} MB of memory behind",
             "Keep no blocks and results in the object; run the model without gradients.",
         )
 

@@ -40,7 +40,7 @@ LEVELS = ("error", "warning", "note")
     type=click.IntRange(min=1),
     default=200,
     show_default=True,
-    help="Blocks that the look for growing memory takes.",
+    help="Blocks that the look for growing memory takes at most.",
 )
 @click.option(
     "--pro",

@@ -11,7 +11,8 @@ import pytest
 
 from dlpk.cli.main import main
 from dlpk.errors import ArgumentsError, RasterError
-from dlpk.testing.behaviour import RULES, check_run
+from dlpk.testing import block_checks
+from dlpk.testing.behaviour import BLOCKS, RULES, check_run
 from dlpk.testing.block_checks import share_of_difference
 from schemas.findings import Report
 from tests.dlpk.testing.test_golden import golden_package
@@ -128,6 +129,19 @@ def test_no_mask(tmp_path: Path) -> None:
         ("CONFIGURE", "return {'padding': 3, 'tx': 40, 'ty': 40, 'inheritProperties': 12}"),
     )
     assert rules(report) == {*SOUND, "run/no-mask", "run/empty-block-classified"}
+
+
+def test_a_slow_function_is_called_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    counting = ("PIXELS", f"open({str(calls)!r}, 'a').write('.')")
+    monkeypatch.setattr(block_checks, "MEMORY_SECONDS", 0.0)
+    judged(tmp_path / "P", counting, blocks=BLOCKS)
+    assert len(calls.read_text()) < BLOCKS / 2
+    # What it keeps is seen all the same.
+    keeping = "self.kept = [*getattr(self, 'kept', ()), np.ones(4_000_000)]"
+    assert "run/memory-grows" in rules(judged(tmp_path / "Q", ("PIXELS", keeping), blocks=BLOCKS))
 
 
 def test_small_blocks_at_the_edge(tmp_path: Path) -> None:
