@@ -14,7 +14,7 @@ OUT = Path(__file__).parent.parent / "docs" / "images" / "performance.png"
 def main() -> None:
     """Draw."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("result", nargs="?", help="a JSON file of benchmarks.network")
+    options.add_argument("result", nargs="?", help="a JSON file of benchmarks.speed.network")
     options.add_argument("--out", type=Path, default=OUT)
     given = options.parse_args()
     path = Path(given.result) if given.result else sorted(RESULTS.glob("network-*.json"))[0]

@@ -37,7 +37,7 @@ UNDECIDED = 0.1
 # Probabilities are stored as whole numbers of this part of one.
 STEPS = 10_000
 # Half precision, which graphics cards compute in, moves probabilities by half of this at most on
-# the chips of `benchmarks.drift`.
+# the chips of `benchmarks.quality.drift`.
 TOLERANCE = 0.03
 
 

@@ -27,7 +27,7 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     precision : str
         ``fp32``, ``fp32_fast``, ``bf16``, ``fp16``, or ``auto``: half precision on graphics cards,
         fast single precision on processors. bfloat16 moves too many pixels across the threshold
-        to be chosen by itself: `benchmarks.drift`.
+        to be chosen by itself: `benchmarks.quality.drift`.
     device : torch.device
 
     Returns

@@ -1,6 +1,6 @@
 """How long the page of `dlpk serve` keeps one waiting, and what twenty viewers do to it.
 
-    python -m benchmarks.studio [--weights FOLDER | --mini] [--save]
+    python -m benchmarks.speed.studio [--weights FOLDER | --mini] [--save]
 
 First mask: all tiles of a raster are asked for in four connections, as the page does, from a server
 that has just loaded the package, against `Model.predict` on the same pixels. New prompt: the same

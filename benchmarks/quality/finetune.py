@@ -1,7 +1,7 @@
 """What a package learns from labels, on scenes of groups that it never saw.
 
-    python -m benchmarks.finetune --weights FOLDER --data dubai --groups prefix
-    python -m benchmarks.finetune --weights FOLDER --data banepa --groups halves
+    python -m benchmarks.quality.finetune --weights FOLDER --data dubai --groups prefix
+    python -m benchmarks.quality.finetune --weights FOLDER --data banepa --groups halves
 
 Every group is left out once: the methods of `dlpk finetune` learn from the others and are tested
 on it, beside the words alone and a U-Net that is trained from scratch on the same scenes for as
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,8 +25,9 @@ import torch
 import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from benchmarks.common import machine
 from dlpk.finetuning.learning.activations import Activations, encoding_dtype
 from dlpk.finetuning.learning.choice import Choice, choose
 from dlpk.finetuning.learning.learner import RECIPES, Learner
@@ -44,7 +44,7 @@ from model_extension.common.blend import Blend
 from model_extension.common.safetensors import SafetensorsFile
 from model_extension.common.tiles import Place, grids
 
-from .common import machine
+from .unet import UNet, learn
 
 TILE, PADDING, PATCH, LONGEST = 352, 44, 16, 704
 MEAN, STD = (
@@ -103,36 +103,6 @@ def _scene(image: Path, mask: Path, table: np.ndarray) -> Scene:
         return pixels[(slice(None), *place)], values[place].copy()
 
     return Scene(image.name, *size, (image.name, 0.0, 0.0), read)
-
-
-class UNet(nn.Module):
-    """Ronneberger et al. (arXiv 1505.04597), with batch normalisation, 32 to 512 channels."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        wide = [32, 64, 128, 256, 512]
-        pairs = list(zip(wide[:-1], wide[1:]))
-        self.down = nn.ModuleList(_twice(a, b) for a, b in [(3, 32), *pairs])
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in reversed(pairs))
-        self.join = nn.ModuleList(_twice(2 * a, a) for a, _ in reversed(pairs))
-        self.last = nn.Conv2d(32, classes, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (images, classes, height, width)."""
-        kept = []
-        for number, block in enumerate(self.down):
-            x = block(F.max_pool2d(x, 2) if number else x)
-            kept.append(x)
-        for up, join, other in zip(self.up, self.join, reversed(kept[:-1])):
-            x = join(torch.cat([up(x), other], dim=1))
-        return self.last(x)
-
-
-def _twice(inputs: int, outputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (inputs, outputs):
-        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
-    return nn.Sequential(*layers)
 
 
 class Fold:
@@ -250,28 +220,24 @@ class Fold:
         torch.manual_seed(self.options.seed)
         divided = split(scenes, self.data.classes, TILE, self.options.seed)
         network = UNet(len(self.data.classes)).to(self.device)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
-        begun, step, shown = time.monotonic(), 0, {}
         views = draw_training(scenes, divided, divided.training, 1600, TILE, self.options.seed)
         pixels = sum(divided.counts.values()) + np.ones(len(self.data.classes) + 1)
         weights = class_weights(torch.from_numpy(pixels).float()).to(self.device)
-        random = np.random.default_rng(self.options.seed)
-        while (spent := (time.monotonic() - begun) / seconds) < 1:
-            optimizer.param_groups[0]["lr"] = 1e-3 * (0.01 + 0.5 * (1 + math.cos(math.pi * spent)))
-            rows = random.integers(len(views), size=8).tolist()
+        shown: dict[int, tuple[Tensor, Tensor]] = {}
+
+        def draw(random: torch.Generator) -> tuple[Tensor, Tensor]:
+            rows = torch.randint(len(views), (8,), generator=random).tolist()
             for row in rows:
                 if row not in shown:
                     shown[row] = show(views[row], scenes, divided, TILE, MEAN, STD)
-            x, y = (torch.stack(parts).to(self.device) for parts in zip(*[shown[r] for r in rows]))
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast):
-                logits = network(x)
-            loss = loss_of(logits.float(), y, weights, "ours")
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-        network.eval()
-        return {**self.evaluate(network), "seconds": round(seconds), "steps": step}
+            pixels, labels = zip(*(shown[row] for row in rows))
+            return torch.stack(pixels), torch.stack(labels)
+
+        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+            return loss_of(logits, labels, weights, "ours")
+
+        steps = learn(network, draw, loss, seconds, seed=self.options.seed, fast=self.fast)
+        return {**self.evaluate(network), "seconds": round(seconds), "steps": steps}
 
     def evaluate(self, segment: Any, choice: Choice | None = None) -> dict[str, list[float]]:
         """IoU per class over all scenes that were left out, as a package with that choice gives it.

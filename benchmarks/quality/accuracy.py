@@ -1,6 +1,6 @@
 """Accuracy on labelled scenes from above: zero-shot, with synonyms, calibrated on other scenes.
 
-    python -m benchmarks.accuracy --weights FOLDER --scenes FOLDER [--save]
+    python -m benchmarks.quality.accuracy --weights FOLDER --scenes FOLDER [--save]
 
 The folder of scenes holds ``dubai`` and ``banepa``, each with ``images`` and ``masks`` (8-bit PNG
 of class values, 255 not known). The network runs once per scene over both wordings; all figures
@@ -31,7 +31,7 @@ from dlpk.evaluation.measures import metrics
 from dlpk.evaluation.measures.bootstrap import interval
 from dlpk.harness.arguments import parse_assignments
 
-DOCS = Path(__file__).parent.parent / "docs" / "accuracy.md"
+DOCS = Path(__file__).parents[2] / "docs" / "accuracy.md"
 LONG_SIDE = 704
 THRESHOLD = 0.3
 
@@ -210,7 +210,7 @@ INTRODUCTION = """# Accuracy
 How well CLIPSeg finds land cover from above, measured on labelled scenes. Under the tables stand
 the arguments and how many scenes were taken. The tables are made by one command:
 
-    .venv/bin/python -m benchmarks.accuracy --weights WEIGHTS --scenes SCENES --save
+    .venv/bin/python -m benchmarks.quality.accuracy --weights WEIGHTS --scenes SCENES --save
 
 "From other scenes" is what calibration gives where it had no say: that is what to expect of your
 own `dlpk calibrate`. Nothing here was run inside ArcGIS Pro.

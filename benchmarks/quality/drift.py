@@ -1,9 +1,9 @@
 """What lower precision changes: pixels that change sides of the threshold, per million.
 
 On 17 images that nobody chose by a result: thirteen views from above and four photos, published in
-`benchmarks/chips.npz` (`benchmarks/README.md` says where each is from and how it was cut). Against
-single precision to the last bit, with real weights: a folder in the hub's layout with a vocabulary
-that was embedded before.
+`chips.npz` (`benchmarks/README.md` says where each is from and how it was cut). Against single
+precision to the last bit, with real weights: a folder in the hub's layout with a vocabulary that
+was embedded before.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What padding, scales and the size of tiles are worth: accuracy and cost on labelled scenes.
 
-    python -m benchmarks.tiling --weights FOLDER --scenes FOLDER [--save]
+    python -m benchmarks.quality.tiling --weights FOLDER --scenes FOLDER [--save]
 
-Scenes (see benchmarks.accuracy) are looked at in their own pixels, with synonyms; of several
-classes every pixel gets its likeliest, a single class needs the threshold. Nothing is calibrated.
+Scenes (see `benchmarks.quality.accuracy`) are looked at in their own pixels, with synonyms; of
+several classes every pixel gets its likeliest, a single class needs the threshold. Nothing is
+calibrated.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy as np
 from osgeo import gdal
 
 import dlpk
-from benchmarks.accuracy import PLACES, THRESHOLD, Place
 from benchmarks.common import build_package, parser, report
+from benchmarks.quality.accuracy import PLACES, THRESHOLD, Place
 from dlpk.classification.model import Model
 from dlpk.evaluation.measures import metrics
 from model_extension.common.tiles import Place as Extent

@@ -1,9 +1,9 @@
 """The picture in the README of what real weights find, and how well that agrees with labels.
 
-    python -m benchmarks.example --weights FOLDER --scenes FOLDER
+    python -m benchmarks.quality.example --weights FOLDER --scenes FOLDER
 
-The folder of scenes holds ``dubai`` as `benchmarks.accuracy` takes it. Words are limited to those
-of a frozen vocabulary, so that weights without a text encoder will do.
+The folder of scenes holds ``dubai`` as `benchmarks.quality.accuracy` takes it. Words are
+limited to those of a frozen vocabulary, so that weights without a text encoder will do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dlpk.evaluation.rasters import Options, evaluate_raster
 from dlpk.output.quicklook import draw
 from dlpk.raster.dataset import Raster
 
-PICTURE = Path(__file__).parent.parent / "docs" / "images" / "real-weights.jpg"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "real-weights.jpg"
 SCENE = "t2_image_part_007"
 # What is called so in the picture: the words, and the value in the labels.
 CLASSES = {

@@ -1,6 +1,6 @@
-"""Cuts the 17 images of `benchmarks.drift` from the scenes that they come from.
+"""Cuts the 17 images of `benchmarks.quality.drift` from the scenes that they come from.
 
-    python -m benchmarks.chips SCENES
+    python -m benchmarks.quality.chips SCENES
 
 By rule, not by result: the middle of the fifth scene of each group, of every sixteenth tile, and of
 single scenes; the middle square of photos of scikit-image, resized.

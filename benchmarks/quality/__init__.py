@@ -1,0 +1,1 @@
+"""How right: accuracy, precision, seams, learning."""
