@@ -9,8 +9,10 @@ import training
 
 
 def test_its_modules_import() -> None:
-    modules = [module.name for module in pkgutil.iter_modules(training.__path__)]
-    assert "command" in modules
+    modules = [
+        module.name for module in pkgutil.walk_packages(training.__path__, f"{training.__name__}.")
+    ]
+    assert {"training.command", "training.data.split"} <= {*modules}
     for name in modules:
-        if name != "train_mini":  # the script itself
-            import_module(f"training.{name}")
+        if name != "training.train_mini":  # the script itself
+            import_module(name)

@@ -14,10 +14,11 @@ import torch
 import transformers
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
-from training import bytepairs, demo_data, loop, network, phrases, rasters
+from training import bytepairs, loop, network, phrases
+from training.data import demo_data, rasters
+from training.data.sampling import Crops
 from training.recipe import Recipe
 from training.report import write_report
-from training.sampling import Crops
 
 MERGES = 1000
 

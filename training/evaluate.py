@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
 from training import network
-from training.references import UNKNOWN
-from training.sampling import SIZE, normalise
+from training.data.references import UNKNOWN
+from training.data.sampling import SIZE, normalise
 
 PADDING = 24
 THRESHOLD = 0.5

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from osgeo import gdal
 
 import dlpk
-from training import references
-from training.demo_data import CLASSES
-from training.rasters import read, read_swir
-from training.references import RULES
-from training.split import demo_window, other_windows
+from training.data import references
+from training.data.demo_data import CLASSES
+from training.data.rasters import read, read_swir
+from training.data.references import RULES
+from training.data.split import demo_window, other_windows
 
 BLOCKS = ("demo scene", "inland", "southern shore")
 HEADER = """# The miniature on the blocks that it never saw

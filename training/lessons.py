@@ -13,10 +13,10 @@ from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
 from dlpk.finetuning.learning.losses import binary_cross_entropy
 from training import network
+from training.data.references import CONCEPTS, UNKNOWN, Labels
+from training.data.sampling import Crops, normalise
 from training.phrases import NOTHING, Prompts
 from training.recipe import Phase, Recipe
-from training.references import CONCEPTS, UNKNOWN, Labels
-from training.sampling import Crops, normalise
 from training.visual import VisualPrompt, draw_visual_prompts
 
 WEIGHTS = {"masks": 1.0, "texts": 0.5, "pictures": 0.7, "prompts": 0.15}

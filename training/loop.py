@@ -16,9 +16,9 @@ import torch
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
 from dlpk.finetuning.learning.updates import Updates, cosine
+from training.data.sampling import Crops
 from training.lessons import WEIGHTS, Lessons
 from training.recipe import Phase, Recipe
-from training.sampling import Crops
 
 __all__ = ["Phase", "Recipe", "train"]
 

@@ -10,8 +10,8 @@ import torch
 from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTokenizer
 
 from training.bytepairs import BEGIN, END, vocabulary
-from training.references import CONCEPTS
-from training.sampling import MEAN, SIZE, STD
+from training.data.references import CONCEPTS
+from training.data.sampling import MEAN, SIZE, STD
 
 CONTEXT = 77
 PROJECTION = 64

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.references import CONCEPTS
+from training.data.references import CONCEPTS
 
 WORDS = Path(__file__).parent / "words"
 

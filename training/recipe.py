@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from training.sampling import SIZE
+from training.data.sampling import SIZE
 
 
 @dataclass(frozen=True)

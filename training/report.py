@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
-from training import network, split
+from training import network
+from training.data import split
+from training.data.rasters import Source, held_out_columns
+from training.data.references import CONCEPTS, RULES, Labels
+from training.data.sampling import PERCENTILES, SIZE, limits, to_bytes
 from training.evaluate import PADDING, THRESHOLD, overlap, text_probabilities
 from training.phrases import HELD_OUT_TEMPLATES, PHRASES, read_held_out
-from training.rasters import Source, held_out_columns
-from training.references import CONCEPTS, RULES, Labels
-from training.sampling import PERCENTILES, SIZE, limits, to_bytes
 
 Network = CLIPSegForImageSegmentation
 Bytes = NDArray[np.uint8]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from training.references import CONCEPTS, Labels
-from training.sampling import Crops, normalise
+from training.data.references import CONCEPTS, Labels
+from training.data.sampling import Crops, normalise
 
 # What each pixel shows, the first that holds: these do not overlap, as the concepts do.
 _ORDER = (

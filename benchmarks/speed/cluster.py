@@ -27,7 +27,7 @@ from benchmarks.common import median_ratio, parser, report, write_scene
 from dlpk.classification.cluster import spread as spreading
 from dlpk.classification.cluster.connect import connected
 from dlpk.classification.cluster.job import Job, PackageRef, Report
-from dlpk.classification.journal import Journal
+from dlpk.classification.finished.journal import Journal
 from dlpk.classification.loaded_model import LoadedModel
 from dlpk.raster.grid import BlockGrid
 

@@ -21,7 +21,7 @@ from ..raster.files import named_files
 from ..raster.grid import Block
 from ..raster.identity import file_identity, raster_identities
 from .block_call import BlockInput, BlockResult, empty_result, read_or_empty, trimmed
-from .journal import Journal, discard_journal, journal_path
+from .finished.journal import Journal, discard_journal, journal_path
 from .pipeline import run_stages
 from .progress import Progress
 from .provenance import band_names, result_legend, result_tags

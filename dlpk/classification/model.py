@@ -35,7 +35,7 @@ from .examples import (
     remove_if_failed,
     write_examples,
 )
-from .journal import discard_journal
+from .finished.journal import discard_journal
 from .loaded_model import LoadedModel
 from .progress import Bar, Progress, progress_bar
 from .provenance import band_names, result_legend

@@ -50,7 +50,7 @@ def isolated(words: Sequence[str], options: Mapping[str, Any]) -> int:
     if out and options.get("phase") != "validation":
         from ..classification.each import MANIFEST
         from ..classification.examples import examples_folder
-        from ..classification.journal import journal_path
+        from ..classification.finished.journal import journal_path
         from ..output.geotiff import result_files
         from ..raster.scenes import scene_targets, scenes_of
 

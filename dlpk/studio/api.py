@@ -16,9 +16,9 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from model_extension.clipseg.language.prompts import fold
 
 from .access import COOKIE
-from .context import context
+from .map.context import context
+from .map.png import png_bytes
 from .openapi import described, documented
-from .png import png_bytes
 from .prompt_set import PromptMistake, text_prompt_of
 from .requests import (
     Endpoints,

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import DlpkError
 from .access import MOST_BODY
+from .map.pyramid import Tile
 from .prompt_set import PromptMistake, Row
-from .pyramid import Tile
 from .runs import UnknownRunError
 from .studio import NotAgreedError, Studio
 from .worker import BusyError

@@ -24,8 +24,8 @@ from ..harness.environment import Say, print_message
 from ..harness.phases import check_tool
 from ..output.legend import emd_classes
 from ..package.open import open_package
+from .map.pyramid import RGB, Pyramid, Tile
 from .prompt_set import PromptMistake, PromptSet, definition_of
-from .pyramid import RGB, Pyramid, Tile
 from .runs import Runs
 from .worker import Worker
 

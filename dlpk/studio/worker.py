@@ -22,7 +22,7 @@ from ..errors import DlpkError
 from ..raster.dataset import Raster
 from ..raster.grid import Block
 from ..raster.stretch import Stretch
-from .pyramid import TILE, Pyramid, Tile
+from .map.pyramid import TILE, Pyramid, Tile
 
 # Bytes of computed tiles that are kept at most.
 MOST_BYTES = 512 << 20

@@ -14,7 +14,7 @@ from ...installation import own_version
 from ...raster.extent import Extent
 from ...raster.gdal_files import absolute
 from ...raster.stretch import Stretch
-from ..journal import Journal
+from ..finished.journal import Journal
 from ..loaded_model import LoadedModel
 from ..session import Session
 

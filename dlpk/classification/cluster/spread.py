@@ -16,8 +16,8 @@ from ...errors import CancelledError as StoppedError
 from ...errors import ClusterError, OutputError
 from ...harness.environment import Say
 from ...raster.grid import Block, BlockGrid
-from ..journal import Journal
-from ..parts import finished_ranges
+from ..finished.journal import Journal
+from ..finished.parts import finished_ranges
 from ..progress import Bar, Progress
 from .job import Job, Report
 from .ranges import RANGE_SECONDS, Ranges, gaps

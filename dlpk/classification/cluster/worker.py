@@ -23,8 +23,8 @@ from ...raster.gdal_config import processors, threads
 from ...raster.grid import Block
 from ...raster.mosaic import mosaic, mosaic_label
 from ..block_call import BlockInput, BlockResult, read_or_empty, trimmed
+from ..finished.parts import PartWriter
 from ..loaded_model import LoadedModel
-from ..parts import PartWriter
 from ..pipeline import run_stages
 from ..session import Session
 from .job import Job, PackageRef, Report

@@ -19,8 +19,8 @@ from ...evaluation.calibration.search import (
     decide,
 )
 from ...evaluation.calibration.store import Words, words_of
+from ..map.pyramid import TILE, Tile
 from ..prompt_set import Row
-from ..pyramid import TILE, Tile
 from ..studio import Studio
 from .packages import tuned
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlpk.classification.journal import RUN_FILE, Journal
+from dlpk.classification.finished.journal import RUN_FILE, Journal
 from dlpk.errors import JournalError
 
 IDENTITY = {"package": "abc", "raster": ("x.tif", "a\nb")}

@@ -19,7 +19,7 @@ import pytest
 from osgeo import gdal
 
 from dlpk.classification.api import classify
-from dlpk.classification.journal import journal_path
+from dlpk.classification.finished.journal import journal_path
 from dlpk.errors import DlpkError, JournalError, RasterError
 from tests.support.runs import TRANSFORM, make_package
 

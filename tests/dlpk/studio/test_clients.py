@@ -12,8 +12,8 @@ from osgeo import gdal, osr
 
 from dlpk.classification.model import Model
 from dlpk.studio.clients import wmts_capabilities
-from dlpk.studio.context import context
-from dlpk.studio.places import places_of
+from dlpk.studio.map.context import context
+from dlpk.studio.map.places import places_of
 from dlpk.studio.studio import Studio
 
 gdal.UseExceptions()

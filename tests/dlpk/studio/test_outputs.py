@@ -13,7 +13,7 @@ from osgeo import gdal, ogr
 from starlette.testclient import TestClient
 
 import dlpk
-from dlpk.studio.pyramid import Tile
+from dlpk.studio.map.pyramid import Tile
 from dlpk.studio.server import make_app
 from dlpk.studio.studio import Studio
 from tests.dlpk.studio.conftest import SCENE

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import dlpk
 from dlpk.classification.model import Model
-from dlpk.studio.pyramid import Tile
+from dlpk.studio.map.pyramid import Tile
 from dlpk.studio.studio import Studio
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -10,7 +10,7 @@ import pytest
 from osgeo import gdal
 
 import dlpk
-from dlpk.studio.pyramid import TILE, Tile
+from dlpk.studio.map.pyramid import TILE, Tile
 from dlpk.studio.studio import Studio
 from tests.dlpk.studio.conftest import SCENE
 

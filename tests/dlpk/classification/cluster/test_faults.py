@@ -24,8 +24,8 @@ from osgeo import gdal
 import dlpk
 from dlpk.classification.cluster import spread
 from dlpk.classification.cluster.connect import connected, needing
-from dlpk.classification.journal import journal_path
-from dlpk.classification.parts import finished_ranges
+from dlpk.classification.finished.journal import journal_path
+from dlpk.classification.finished.parts import finished_ranges
 from dlpk.classification.result import Classified
 from dlpk.cli.main import main
 from dlpk.errors import ClusterError, DlpkError, OutputError

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from training.rasters import Source
-from training.references import UNKNOWN
+from training.data.rasters import Source
+from training.data.references import UNKNOWN
 
 SIZE = 96
 """Edge of the tiles that the network sees, in pixels."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from osgeo import gdal
 
-from training import references
-from training.rasters import read, read_swir
-from training.references import RULES, index
-from training.split import GAP, demo_window
+from training.data import references
+from training.data.rasters import read, read_swir
+from training.data.references import RULES, index
+from training.data.split import GAP, demo_window
 
 gdal.UseExceptions()
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
 
-from training import references, split
-from training.references import Labels, Mask
+from training.data import references, split
+from training.data.references import Labels, Mask
 
 gdal.UseExceptions()
 

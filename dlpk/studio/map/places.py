@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from osgeo import gdal, osr
 
-from ..errors import DlpkError
-from ..raster.dataset import Raster
+from ...errors import DlpkError
+from ...raster.dataset import Raster
 from .pyramid import TILE, Tile
 
 WORLD = 20037508.342789244  # half a side of Web Mercator's square, in metres

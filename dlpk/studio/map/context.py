@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from osgeo import osr
 
-from ..raster.dataset import Raster
+from ...raster.dataset import Raster
 from .places import PlaceError, pixels_of, transformed
 
 osr.UseExceptions()

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import RasterError
-from ..raster.dataset import Raster
-from ..raster.sampling import find_stretch
-from ..raster.stretch import Stretch
+from ...errors import RasterError
+from ...raster.dataset import Raster
+from ...raster.sampling import find_stretch
+from ...raster.stretch import Stretch
 
 TILE = 256
 RGB, BYTES = (0, 1, 2), (0.0, 255.0)

@@ -21,7 +21,7 @@ import numpy as np
 
 from builder.scratch import PREFIX, lock_folder, remove_folder
 
-from ..errors import JournalError
+from ...errors import JournalError
 from .parts import DAMAGED, PART, UNFINISHED, PartReader, finished_ranges, packed, unpacked
 
 RUN_FILE = "run.json"
