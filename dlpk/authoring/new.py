@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -62,6 +62,8 @@ def new(
     data_range: Sequence[float] | None = None,
     as_torch: bool = False,
     golden: str | Path | None = None,
+    releases: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Made:
     """Make the folder of a package from a model of one's own.
 
@@ -90,11 +92,17 @@ def new(
         Convert ONNX to TorchScript.
     golden : path, optional
         Raster to cut golden chips from, which `dlpk.test` compares with later.
+    releases : sequence of str
+        Of ArcGIS Pro, such as 3.3, with whose Python and torch it has to run: see
+        `dlpk.testing.release_checks.check_releases`. The description names them.
+    tell : callable, optional
+        Takes a line before an environment is made.
 
     Raises
     ------
     AuthoringError
-        The model is none for pixels, or something about it has to be said; nothing is written.
+        The model is none for pixels, something about it has to be said, or it does not run in one
+        of the releases; nothing is written.
     """
     from . import probe
     from .check import compare
@@ -171,11 +179,22 @@ def new(
             (staging / path).parent.mkdir(exist_ok=True)
             (staging / path).write_bytes(source.read_bytes())
         found = compare(staging, original, network)
+        lines = list(_lines(original, network, normalisation.assumed, found))
+        if releases:
+            from .fitting import fit
+
+            fits, unknown = fit(staging, releases, tell)
+            lines += unknown
+            if fits:
+                told = f"Runs with the Python and torch of ArcGIS Pro {', '.join(fits)}."
+                emd["Description"] += f" {told}"
+                lines.append(told[0].lower() + told[1:-1])
+                (staging / f"{name}.emd").write_bytes(emd_bytes(emd))
         if golden is not None:
             from ..testing.golden_chips import make_golden
 
             make_golden(staging, golden, staging)
-    return Made(target, tuple(_lines(original, network, normalisation.assumed, found)), found)
+    return Made(target, tuple(lines), found)
 
 
 def function_name(folder: Path) -> str:

@@ -17,6 +17,11 @@ class _Lines(logging.Handler):
         tqdm.write(printable(self.format(record)), file=sys.stderr)  # a bar stays whole
 
 
+def tell(text: str) -> None:
+    """Say something that is no result."""
+    print(f"dlpk: {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def log_lines() -> Iterator[None]:
     """Show what is logged, for the time of a ``with`` block."""

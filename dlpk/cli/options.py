@@ -19,6 +19,14 @@ def _assignments(context: Any, option: Any, words: tuple[str, ...]) -> dict[str,
     return parse_assignments(words)
 
 
+def _releases(context: Any, option: Any, texts: tuple[str, ...]) -> list[str]:
+    if not texts:
+        return []
+    from ..environments.making import releases_in
+
+    return releases_in(",".join(texts))
+
+
 arguments = click.option(
     "--arg",
     "arguments",
@@ -26,6 +34,15 @@ arguments = click.option(
     metavar="NAME=VALUE",
     callback=_assignments,
     help="An argument of the function, such as threshold=0.4; may be repeated.",
+)
+releases = click.option(
+    "--pro",
+    "releases",
+    multiple=True,
+    metavar="3.3..3.7",
+    callback=_releases,
+    help="Run it, too, with the Python, torch and numpy of these releases of ArcGIS Pro, in "
+    "environments that are made once; may be repeated.",
 )
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
 prompt = click.option("--prompt", help="What to look for, separated by commas (text_prompt).")

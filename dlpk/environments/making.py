@@ -62,6 +62,26 @@ def check_release(pro: str) -> None:
         raise ArgumentsError(f"nothing is known of ArcGIS Pro {pro!r}; known are {', '.join(PRO)}")
 
 
+def releases_in(text: str) -> list[str]:
+    """The releases that are meant by ``3.3``, ``3.3..3.7`` or ``3.3,3.6``.
+
+    Raises
+    ------
+    ArgumentsError
+        One is not known, or a range runs backwards.
+    """
+    found: list[str] = []
+    for part in text.split(","):
+        first, _, last = (end.strip() for end in part.partition(".."))
+        for pro in (first, last or first):
+            check_release(pro)
+        part_of = PRO[PRO.index(first) : PRO.index(last or first) + 1]
+        if not part_of:
+            raise ArgumentsError(f"{last} is an earlier ArcGIS Pro than {first}: {last}..{first}")
+        found += part_of
+    return list(dict.fromkeys(found))
+
+
 def requirements(pro: str, imported: Collection[str]) -> list[str]:
     """What to install for a release, as pip takes it.
 

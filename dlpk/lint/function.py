@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from .arguments import check_reading
 from .blocks import check_blocks, check_output, check_returns
 from .classes import Classes, FunctionClass
 from .definition import check_definition, check_model_path
-from .modules import Modules, imports, reachable
+from .modules import MAX_FILES, Modules, imports, reachable
 from .parameters import declared
 from .process import check_initialize, check_process
 from .rules import RULES
@@ -63,22 +64,27 @@ def check_function(package: Package) -> Report:
 
 
 def imported_modules(package: Package) -> frozenset[str]:
-    """Top-level modules that the function and what it brings import; none if it cannot be read."""
+    """Top-level modules that the Python files of a package import; none if it has no function.
+
+    All files count: a function may load what lies beside it by other means than ``import``.
+    """
     reference = package.emd.get("InferenceFunction")
     try:
         path = resolve(package, reference) if isinstance(reference, str) else None
     except PackageError:
         path = None
-    root = package.root
     if path is None or path.suffix.lower() != ".py" or not path.is_file():
         return frozenset()
-    if root is None or root not in path.parents:
-        root = path.parent
-    source = parse_file(path, path.relative_to(root).as_posix())
-    if isinstance(source, Problem):
-        return frozenset()
-    sources = reachable(source, Modules(root))
-    return frozenset(item.top for one in sources for item in imports(one) if not item.level)
+    root = package.root if package.root and package.root in path.parents else path.parent
+    files = [path, *islice(sorted(root.rglob("*.py")), MAX_FILES)]
+    read = [parse_file(file, file.relative_to(root).as_posix()) for file in files]
+    return frozenset(
+        item.top
+        for source in read
+        if not isinstance(source, Problem)
+        for item in imports(source)
+        if not item.level
+    )
 
 
 def _check_file(package: Package, path: Path, findings: Collector) -> None:

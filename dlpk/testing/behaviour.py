@@ -173,11 +173,12 @@ class _Checks:
             check_detector(self.findings, run)
             return
         self._raster_info(run)
-        self._background(configuration)
         chosen = Blocks.choose(run)
         base = self._base(run, chosen)
         if base is None:
             return
+        if any(((pixels == 0) & (mask > 0)).any() for pixels, mask in base):
+            self._background(configuration)
         self._one_pixel(configuration)
         if run.function.answers.larger:
             self.findings.add(
@@ -303,7 +304,7 @@ class _Checks:
             self.findings.add("run/raster-info-changes", message, remedy)
 
     def _background(self, configuration: Configuration) -> None:
-        """Whether a NoData value of 0 in the input becomes one in the output."""
+        """Whether a NoData value of 0 in the input becomes one in the output; 0 is a class."""
         path = self._write("zeros.tif", configuration, nodata=0.0)
         try:
             run = self.start(path)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
+
+from .. import options
+from ..logs import tell
 
 
 def _numbers(context: Any, option: Any, text: str | None) -> list[float] | None:
@@ -86,12 +90,14 @@ def _ranges(context: Any, option: Any, text: str | None) -> list[list[float]] | 
     help="A small package that works, to start from, instead of a model.",
 )
 @click.option("--golden", metavar="RASTER", help="Cut golden chips from this raster.")
+@options.releases
 def new(folder: str, model: str | None, template: str | None, **settings: Any) -> None:
     """Make the folder of a package from a model of your own.
 
     FOLDER gets a raster function, which is yours to edit, a model definition, the network and what
-    the function imports. The function is compared with the model called directly. Then: dlpk pack
-    FOLDER OUT.dlpk.
+    the function imports. The function is compared with the model called directly; nothing is
+    written if they differ, or if it fails in a release that --pro names. Then: dlpk pack FOLDER
+    OUT.dlpk.
     """
     from ...authoring.new import new
     from ...authoring.templates import from_template
@@ -99,8 +105,9 @@ def new(folder: str, model: str | None, template: str | None, **settings: Any) -
     if (model is None) == (template is None):
         raise click.UsageError("Name either a --model or a --template.")
     if template is None:
-        print(new(folder, model=model or "", **settings).to_text())
+        print(new(folder, model=model or "", tell=tell, **settings).to_text())
     elif any(settings.values()):
         raise click.UsageError("--template goes with no other option: edit what it writes.")
     else:
         print(from_template(folder, template).to_text())
+    print(f"Next: dlpk pack {shlex.quote(folder)} {shlex.quote(folder.rstrip('/') + '.dlpk')}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 
 import click
@@ -11,6 +10,7 @@ import click
 from schemas.findings import Report
 
 from .. import options
+from ..logs import tell
 
 LEVELS = ("error", "warning", "note")
 
@@ -42,14 +42,7 @@ LEVELS = ("error", "warning", "note")
     show_default=True,
     help="Blocks that the look for growing memory takes at most.",
 )
-@click.option(
-    "--pro",
-    "releases",
-    multiple=True,
-    metavar="3.3",
-    help="Run it, too, with the Python, torch and numpy of this ArcGIS Pro, in an environment that "
-    "is made once; may be repeated.",
-)
+@options.releases
 @options.device
 @options.isolate
 def validate(
@@ -61,7 +54,7 @@ def validate(
     raster: str | None,
     arguments: Mapping[str, str],
     blocks: int,
-    releases: tuple[str, ...],
+    releases: list[str],
     device: str,
 ) -> int:
     """Find everything wrong with a package.
@@ -74,11 +67,6 @@ def validate(
         raise click.UsageError("--json and --sarif exclude each other.")
     if (releases or raster) and not run_function:
         raise click.UsageError("--pro and --raster are for --run.")
-    if releases:
-        from ...environments.making import check_release
-
-        for pro in releases:
-            check_release(pro)
     from ...validation.validate import validate
 
     report = validate(package)
@@ -97,7 +85,7 @@ def validate(
                 raster=raster,
                 arguments=arguments,
                 device=device,
-                tell=lambda text: print(f"dlpk: {text}", file=sys.stderr, flush=True),
+                tell=tell,
             )
     if as_json:
         print(json.dumps(report.to_dict(), indent=2))

@@ -6,6 +6,7 @@ environment's own libraries in a virtual environment that is put in place.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import venv
@@ -16,12 +17,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlpk.authoring import fitting
 from dlpk.cli.main import main
 from dlpk.environments import making
-from dlpk.environments.making import cache_folder, make_release, requirements
+from dlpk.environments.making import cache_folder, make_release, releases_in, requirements
 from dlpk.environments.pythons import find_python, version_of
 from dlpk.errors import ArgumentsError, ReleaseError
 from dlpk.testing.release_checks import check_releases
+from dlpk.testing.rules import RunFindings
+from schemas.findings import Report
+from tests.support import networks
 from tests.support.runs import FUNCTIONS, make_package
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -111,6 +116,45 @@ def test_command(
     assert main(["validate", package, "--run", "--pro", "3.3", "--isolate"]) == 2
     assert main(["validate", package, "--run", "--pro", "2.9"]) == 1
     assert "nothing is known of ArcGIS Pro '2.9'; known are 3.0" in capsys.readouterr().err
+
+
+def test_new_asks_releases(
+    tmp_path: Path,
+    cache: Path,
+    ready: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cache.mkdir(parents=True)
+    os.symlink(ready, cache / f"python{VERSION}-numpy1.24-torch2.0")
+    network = str(networks.torchscript(tmp_path / "net.pt", networks.Pixels()))
+    monkeypatch.chdir(tmp_path)
+    command = ["new", "lakes", "--model", network, "--classes", "a,b,c,d", "--tile", "64", "--pro"]
+    assert main([*command, "3.3"]) == 0
+    text = capsys.readouterr().out
+    assert "runs with the Python and torch of ArcGIS Pro 3.3" in text
+    assert "dlpk pack lakes lakes.dlpk" in text
+    definition = json.loads((tmp_path / "lakes" / "lakes.emd").read_text())
+    assert definition["Description"].endswith("torch of ArcGIS Pro 3.3.")
+
+    def fails(*arguments: Any, **more: Any) -> Report:
+        findings = RunFindings()
+        findings.add("run/pro-fails", "ArcGIS Pro 3.3: unknown operator", "Change it.")
+        return findings.report()
+
+    monkeypatch.setattr(fitting, "check_releases", fails)
+    command[1] = "seas"
+    assert main([*command, "3.3"]) == 1
+    assert "unknown operator. Ask for other releases" in capsys.readouterr().err
+    assert not (tmp_path / "seas").exists()
+
+
+def test_releases_are_written_as_ranges() -> None:
+    assert releases_in("3.3..3.5") == ["3.3", "3.4", "3.5"]
+    assert releases_in("3.6, 3.0,3.6") == ["3.6", "3.0"]
+    for text in ("3.3..4.0", "3.5..3.3", "", "3.3-3.5"):
+        with pytest.raises(ArgumentsError, match="ArcGIS Pro"):
+            releases_in(text)
 
 
 def wheel(folder: Path, version: str) -> None:
