@@ -183,10 +183,10 @@ def new(
         if releases:
             from .fitting import fit
 
-            fits, unknown = fit(staging, releases, tell)
+            ran, unknown = fit(staging, releases, tell)
             lines += unknown
-            if fits:
-                told = f"Runs with the Python and torch of ArcGIS Pro {', '.join(fits)}."
+            if ran:
+                told = f"Runs with the Python and torch of ArcGIS Pro {', '.join(ran)}."
                 emd["Description"] += f" {told}"
                 lines.append(told[0].lower() + told[1:-1])
                 (staging / f"{name}.emd").write_bytes(emd_bytes(emd))
