@@ -329,7 +329,7 @@ def check_memory(findings: RunFindings, run: Session, chosen: Blocks, blocks: in
     """
     block = chosen.all[0]
     read = run.read(block)
-    before, number, begun = None, 0, time.monotonic()
+    before, warm, number, begun = None, 0, 0, time.monotonic()
     while number < blocks:
         # Elsewhere each time: what is kept may be kept by its place.
         moved = block._replace(row=block.row + number * block.height)
@@ -340,15 +340,15 @@ def check_memory(findings: RunFindings, run: Session, chosen: Blocks, blocks: in
             findings.failed("run/same-block-differs", error, remedy)
             return
         number += 1
-        if number == 1:
-            affordable = int(MEMORY_SECONDS / max(time.monotonic() - begun, 1e-6))
-            blocks = min(blocks, max(FEWEST_BLOCKS, affordable))
-        if number == max(1, blocks // 4):
-            before = memory_in_use()
+        spent = (time.monotonic() - begun) / MEMORY_SECONDS
+        if before is None and (number >= blocks // 4 or (spent > 0.25 and number > 1)):
+            before, warm = memory_in_use(), number
+        if spent > 1 and number - warm >= FEWEST_BLOCKS // 2:
+            break
     after = memory_in_use()
     if before is None or after is None or blocks < FEWEST_BLOCKS:
         return
-    looked = blocks - blocks // 4
+    looked = number - warm
     size = read.pixels.nbytes + read.mask.nbytes
     if after - before > max(LEAST_GROWTH, GROWTH_OF_BLOCK * size * looked):
         findings.add(
