@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 from ..errors import AuthoringError
 from .original import Original
@@ -40,11 +41,33 @@ def export(original: Original, bands: int, tile_size: int, folder: Path) -> str:
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
                 original.module, example, check_trace=False, strict=False
             )
+            _follow_tiles(traced)
             torch.jit.save(traced, str(folder / "model.pt"))
     except Exception as error:  # whatever the network raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AuthoringError(f"the model cannot be exported as TorchScript: {reason}") from error
     return "model.pt"
+
+
+def _follow_tiles(traced: Any) -> None:
+    """Make tensors inside a network where its tiles are, not on the device that traced it."""
+    import torch
+
+    # A module that is called more than once has a method for each call.
+    methods = [m._c._get_method(name) for m in traced.modules() for name in m._c._method_names()]
+    for graph in (method.graph for method in methods):
+        given = [value for value in graph.inputs() if value.type().kind() == "TensorType"]
+        fixed = [
+            node.output()
+            for node in graph.findAllNodes("prim::Constant")
+            if node.output().type().kind() == "DeviceObjType"
+        ]
+        if given and fixed:
+            device = graph.create("prim::device", given[:1])
+            device.output().setType(torch._C.DeviceObjType.get())
+            graph.prependNode(device)
+            for value in fixed:
+                value.replaceAllUsesWith(device.output())
 
 
 def _with_weights(path: Path) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from ...errors import AuthoringError
 from ..original import Original
+from .archives import holds
 
 # In recent files, and in those of torch 2.1 to 2.7.
 PROGRAMS = ("models/model.json", "serialized_exported_program.json")
@@ -15,11 +15,7 @@ PROGRAMS = ("models/model.json", "serialized_exported_program.json")
 
 def is_exported(path: Path) -> bool:
     """Tell whether a file is an archive with an exported program in it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(PROGRAMS) for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return holds(path, *PROGRAMS)
 
 
 def read(path: Path) -> Original:

@@ -5,23 +5,19 @@ torchgeo itself is not needed: its networks are those of segmentation_models_pyt
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from ...errors import AuthoringError
 from ..original import Original
+from .archives import holds
 
 ARCHITECTURES = {"unet": "unet", "deeplabv3+": "deeplabv3plus", "segformer": "segformer"}
 
 
 def is_checkpoint(path: Path) -> bool:
     """Tell whether `torch.save` wrote a file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return holds(path, "/data.pkl")
 
 
 def read(path: Path) -> Original:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from ...errors import AuthoringError
 from ..original import Original
+from .archives import holds
 
 
 def is_torchscript(path: Path) -> bool:
     """Tell whether a file is an archive with a program in it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return holds(path, "/constants.pkl")
 
 
 def read(path: Path) -> Original:

@@ -104,7 +104,12 @@ def test_transformers(tmp_path: Path, kind: str) -> None:
     assert "water" in made.to_text()
     # ArcGIS Pro to 3.2 has torch 1.8, which does not know it.
     exported: Any = load(str(made.folder / "model.pt"), torch.device("cpu"))
-    assert "scaled_dot_product_attention" not in str(exported.inlined_graph)
+    graph = exported.inlined_graph
+    assert "scaled_dot_product_attention" not in str(graph)
+    # No tensor is bound to the device that the export was made on.
+    constants = graph.findAllNodes("prim::Constant")
+    devices = [node for node in constants if node.output().type().kind() == "DeviceObjType"]
+    assert not [node for node in devices if list(node.output().uses())]
 
 
 @pytest.mark.parametrize(
