@@ -218,7 +218,7 @@ def _once(package: Path, scene: Path, folder: Path) -> Iterator[tuple[str, float
         yield "one process", time.perf_counter() - start, time.process_time() - before
         for workers in (1, 2, 4):
             with _one_thread_each(), connected(workers) as client:
-                client.wait_for_workers(workers)
+                client.wait_for_workers(workers, timeout=300)
                 for _ in range(3):  # all of them have opened the package then
                     model.classify(*(scene, folder / "warm.tif"), client=client, range_seconds=0.01)
                 before = _processor_time(client)

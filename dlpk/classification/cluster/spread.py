@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import time
@@ -9,6 +10,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,8 @@ ATTEMPTS = 3
 LATE, LATE_SECONDS = 4, 10.0
 # How often the connection is looked at, and how long a cluster may be without workers, in seconds.
 LOOK, WORKERLESS = 1.0, 300.0
+# What Dask's client raises when there is nobody to ask any more.
+LOST = (OSError, RuntimeError, TimeoutError, asyncio.TimeoutError)
 
 
 @dataclass
@@ -95,6 +99,13 @@ class _Spread:
         finally:
             self._forget(list(self._sent))
 
+    def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method of Dask's client."""
+        try:
+            return getattr(self._client, method)(*arguments, **options)
+        except LOST as error:
+            raise self._lost() from error
+
     def _where(self) -> str:
         scheduler = getattr(self._client, "scheduler", None)
         return f"the scheduler at {getattr(scheduler, 'address', 'unknown address')}"
@@ -105,7 +116,7 @@ class _Spread:
 
     def _workers(self) -> list[str]:
         """Addresses of those that may take part."""
-        known = self._client.scheduler_info().get("workers", {})
+        known = self._ask("scheduler_info").get("workers", {})
         return [
             address
             for address, worker in known.items()
@@ -122,7 +133,8 @@ class _Spread:
 
     def _submit(self, first: int, last: int, only: list[str] | None = None) -> None:
         key = f"dlpk-{first}-{last}-{uuid.uuid4().hex[:8]}"
-        future = self._client.submit(
+        future = self._ask(
+            "submit",
             *(run_range, self._job, first, last),
             key=key,
             pure=False,
@@ -136,7 +148,8 @@ class _Spread:
         for future in futures:
             del self._sent[future]
         if futures and self._client.status == "running":
-            self._client.cancel(futures, force=True)
+            with suppress(*LOST):
+                self._client.cancel(futures, force=True)
 
     def _take(self, future: Any) -> None:
         """Take note of a range that has come to an end, in whatever way."""
@@ -218,7 +231,7 @@ class _Spread:
             usual = self._ranges.seconds_per_block * (last + 1 - first) or self._seconds
             if time.monotonic() - sent.at < max(LATE_SECONDS, LATE * usual):
                 continue
-            holders = holders or self._client.processing()
+            holders = holders or self._ask("processing")
             keys = {f.key for f, s in self._sent.items() if (s.first, s.last) == (first, last)}
             others = [name for name in workers if not keys & set(holders.get(name, ()))]
             if others:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def run(made: Path, tmp_path: Path) -> Run:
 def all_there(request: pytest.FixtureRequest) -> None:
     """What a test before has killed is there again."""
     if "client" in request.fixturenames:
-        request.getfixturevalue("client").wait_for_workers(3)
+        request.getfixturevalue("client").wait_for_workers(3, timeout=120)
 
 
 @contextmanager
@@ -119,8 +119,9 @@ def killing(client: Any, count: int, pause: float) -> Iterator[list[int]]:
         while len(killed) < count and not over.wait(chance.uniform(0, 2 * pause)):
             pid = chance.choice(pids(client) or [0])
             if pid:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+                with suppress(ProcessLookupError):  # gone, and its nanny does not know yet
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
 
     thread = threading.Thread(target=kill)
     thread.start()
