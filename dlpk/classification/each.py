@@ -161,9 +161,13 @@ class _Manifest:
         entry["state"] = "failed" if result is None else "incomplete" if result.failed else "done"
         entry["seconds"] = round(seconds, 3)
         if result is not None:
-            entry |= {"pixels": result.width * result.height, "failed": list(result.failed)}
             names = {item.value: item.name for item in result.legend}
-            entry["counts"] = {names.get(v, str(v)): n for v, n in sorted(result.counts.items())}
+            entry["failed"] = list(result.failed)
+            entry["pixels"] = result.width * result.height
+            entry["values"] = [
+                {"value": value, "class": names.get(value), "pixels": number}
+                for value, number in sorted(result.counts.items())
+            ]
         else:
             entry["error"] = str(outcome)
         try:

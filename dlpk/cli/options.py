@@ -81,6 +81,7 @@ phase = click.option(
     help="validation: only what the tool's dialog in ArcGIS Pro does when a package is picked.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+no_progress = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 
 
 def isolate(run: Command) -> Command:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -45,9 +48,20 @@ def make_app(studio: Studio, access: Access | None = None) -> Starlette:
         *(Route(path, answering(made), methods=[kind]) for path, (kind, made) in endpoints.items()),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, access=access)])
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, access=access)],
+        exception_handlers={HTTPException: refused},
+    )
     app.state.studio, app.state.access, app.state.endpoints = studio, access, endpoints
     return app
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """What is not there, or not meant so, in the same words as other errors."""
+    assert isinstance(error, HTTPException)
+    text = f"{error.detail}: {request.method} {request.url.path}"
+    return JSONResponse({"error": text}, error.status_code, error.headers)
 
 
 def serve(

@@ -216,6 +216,8 @@ class _Checks:
             first, declared = validation_phase(made, self.package)
         except DlpkError as error:
             remedy = "Do not use the device, and nothing that may be missing, without 'device'."
+            if isinstance(error.__cause__, SyntaxError):
+                remedy = "Correct the line that the message names."
             self.findings.failed("run/dialog-fails", error, remedy)
             return None
         seconds, after = time.perf_counter() - start, memory_in_use()

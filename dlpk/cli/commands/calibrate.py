@@ -43,7 +43,7 @@ from .. import options
 @options.device
 @click.option("--png", metavar="OUT.png", help="Draw IoU over the threshold.")
 @click.option("--write", metavar="OUT.dlpk", help="New package with these values as defaults.")
-@options.quiet
+@options.no_progress
 def calibrate(
     package: str,
     rasters: tuple[str, ...],

@@ -79,7 +79,7 @@ from .. import options
 @click.option("--into", metavar="NEW.dlpk", help="New package that carries these figures.")
 @options.arguments
 @options.device
-@options.quiet
+@options.no_progress
 def evaluate(
     prediction: str, truth: str, reports: tuple[str, ...], into: str | None, **choices: Any
 ) -> None:

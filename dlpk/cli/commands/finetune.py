@@ -49,7 +49,7 @@ from .. import options
 @click.option("--seed", type=int, default=0, show_default=True)
 @options.device
 @click.option("--work", metavar="FOLDER", help="Keep activations and checkpoints here.")
-@options.quiet
+@options.no_progress
 def finetune(package: str, data: tuple[str, ...], out: str, quiet: bool, **choices: Any) -> None:
     """Teach a package from labels.
 

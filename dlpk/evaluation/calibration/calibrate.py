@@ -15,6 +15,8 @@ from builder.target import replacing
 from ...errors import TruthError
 from ...output.geotiff import check_png
 from ...package.open import open_package
+from ...raster.dataset import Raster
+from ..labels import open_labels
 from ..measures import metrics
 from ..measures.bootstrap import interval
 from ..measures.counts import EDGES, ThresholdCounts
@@ -215,6 +217,9 @@ def calibrate(
     if beta is not None and not beta > 0:
         raise TruthError(f"beta is {beta:g}; it must be above 0")
     scenes = _scenes(raster, truth)
+    for scene in scenes:  # what is missing is said before anything runs
+        Raster(scene.image)
+        open_labels(scene.truth)
     labels = Labels(field, outside, classes)
     measure = "mean IoU" if beta is None else f"mean F-beta with beta {beta:g}"
     trials: list[Trial] = []

@@ -41,6 +41,15 @@ def mean_iou(package: Path, scene: Path, reference: Path, out: Path, **arguments
     return float(np.mean([row["iou"] for row in result.per_class()[1:]]))
 
 
+def test_what_is_missing_is_said_before_anything_runs(
+    corner: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, scene, reference = corner
+    monkeypatch.setattr(module, "read_pixels", None)
+    with pytest.raises(TruthError, match=r"the labels .*nowhere\.tif cannot be opened"):
+        dlpk.calibrate(package, [scene, scene], [reference, scene.with_name("nowhere.tif")])
+
+
 def test_whole_way(
     corner: tuple[Path, Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,6 +123,13 @@ def test_faults(tmp_path: Path, rule: str, mark: str, line: str) -> None:
     assert len(rules(report) - SOUND) <= 2, report.to_text()
 
 
+def test_a_syntax_error_is_not_the_devices_fault(tmp_path: Path) -> None:
+    (finding,) = judged(tmp_path / "P", ("PIXELS", "result = = 1"))
+    assert finding.rule == "run/dialog-fails"
+    assert "Judged.py, line " in finding.message
+    assert finding.remedy == "Correct the line that the message names."
+
+
 def test_no_mask(tmp_path: Path) -> None:
     report = judged(
         tmp_path / "P",

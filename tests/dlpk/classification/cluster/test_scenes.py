@@ -62,6 +62,9 @@ def test_a_failed_scene_stops_no_other(
         }
         assert "s4.tif" in lines["s4.tif"]["error"]
         assert lines["s1.tif"]["pixels"] == 61 * 70
+        values = lines["s1.tif"]["values"]
+        assert {*values[0]} == {"value", "class", "pixels"}
+        assert sum(value["pixels"] for value in values) == 61 * 70
         # Only what is missing, has changed or failed.
         (place / "out" / "s2.tif").unlink()
         make_raster(place / "s1.tif", (3, 20, 20))
