@@ -198,6 +198,50 @@ def test_smp_and_torchgeo(tmp_path: Path) -> None:
         np.testing.assert_allclose(probabilities(made.folder, values), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("told", "activation"),
+    [
+        ({"num_classes": 4, "task": "multiclass"}, "softmax"),
+        ({"num_labels": 4, "task": "multilabel"}, "sigmoid"),
+        ({"num_outputs": 1}, "regression"),
+    ],
+)
+def test_torchgeo_without_its_library(
+    tmp_path: Path, told: dict[str, Any], activation: str
+) -> None:
+    """Its small network, of five convolutions, under the names that its checkpoints have."""
+    torch.manual_seed(0)
+    outputs = 1 if "num_outputs" in told else 4
+    sizes = [(3, 5), (5, 5), (5, 5), (5, 5), (5, 5)]
+    layers = [torch.nn.Conv2d(*size, 3, padding=1) for size in sizes]
+    last = torch.nn.Conv2d(5, outputs, 1)
+    weights = {
+        f"model.{place}.{name}": part
+        for place, layer in [
+            *((f"backbone.{2 * i}", a) for i, a in enumerate(layers)),
+            ("last", last),
+        ]
+        for name, part in layer.state_dict().items()
+    }
+    hyper_parameters = {"model": "fcn", "in_channels": 3, "num_filters": 5, **told}
+    path = tmp_path / "task.ckpt"
+    torch.save({"hyper_parameters": hyper_parameters, "state_dict": weights}, path)
+    names = None if activation == "regression" else NAMES
+    made = new(tmp_path / "made", model=path, classes=names, tile=64)
+    assert f"outputs: {outputs}, {activation}" in made.to_text()
+    values = pixels((3, 64, 64))
+    with torch.no_grad():
+        x = torch.from_numpy(values.astype(np.float32) / 255)[None]
+        for layer in layers:
+            x = torch.nn.functional.leaky_relu(layer(x))
+        x = last(x)
+    expected = {"softmax": x.softmax(1), "sigmoid": x.sigmoid(), "regression": x}[activation]
+    with dlpk.open(made.folder, device="cpu") as model:
+        given = {} if activation == "regression" else {"return_probability_raster": True}
+        found = model.predict(values, arguments=given).labels
+    np.testing.assert_allclose(found.reshape(outputs, 64, 64), expected[0].numpy(), atol=1e-4)
+
+
 class Code:
     def __reduce__(self) -> tuple[Any, ...]:
         return print, ("code has run",)
