@@ -219,7 +219,7 @@ class Fold:
         """A U-Net from scratch, on the same views, for as long."""
         torch.manual_seed(self.options.seed)
         divided = split(scenes, self.data.classes, TILE, self.options.seed)
-        network = UNet(len(self.data.classes)).to(self.device)
+        network = UNet(len(self.data.classes), width=16).to(self.device)
         views = draw_training(scenes, divided, divided.training, 1600, TILE, self.options.seed)
         pixels = sum(divided.counts.values()) + np.ones(len(self.data.classes) + 1)
         weights = class_weights(torch.from_numpy(pixels).float()).to(self.device)
