@@ -102,12 +102,18 @@ def lock_folder(folder: str | os.PathLike[str], own: bool = False) -> int | None
 
 
 @contextmanager
-def one_at_a_time(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Wait until no other process is in such a block for the same folder."""
+def one_at_a_time(folder: str | os.PathLike[str], busy: Exception | None = None) -> Iterator[None]:
+    """Wait until no other process is in such a block for the same folder, or raise `busy`."""
     lock = None
-    with suppress(OSError):  # Windows, or a file system without locks
+    try:
         lock = os.open(folder, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+    except BlockingIOError:
+        assert lock is not None and busy is not None
+        os.close(lock)
+        raise busy from None
+    except OSError:
+        pass  # Windows, or a file system without locks
     try:
         yield
     finally:

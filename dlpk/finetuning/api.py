@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from builder.scratch import one_at_a_time
 from builder.staging import check_target
 from model_extension.clipseg.contract.definition import ModelDefinition, read_definition
 from model_extension.clipseg.network.precision import has_bfloat16_instructions
@@ -130,6 +131,9 @@ def finetune(
             start,
             say,
         )
+        folder.mkdir(parents=True, exist_ok=True)
+        busy = FinetuningError(f"another command is at work in {folder}: wait until it has ended")
+        stack.enter_context(one_at_a_time(folder, busy))
         try:
             plan = job.plan(minutes)
             say(f"{plan.views} views for training, up to {plan.steps} steps")

@@ -11,6 +11,7 @@ import pytest
 from osgeo import gdal
 
 from builder import build
+from builder.scratch import one_at_a_time
 from dlpk.classification.api import classify
 from dlpk.errors import FinetuningError
 from dlpk.finetuning.api import choose_method, finetune
@@ -65,6 +66,9 @@ def test_a_new_concept_is_learnt_and_the_package_runs(
     for word in ("encoded 64", "step   16"):  # killed on the way, it goes on
         with pytest.raises(Killed):
             teach(word)
+    working = tmp_path / "parks.finetuning"
+    with one_at_a_time(working), pytest.raises(FinetuningError, match="another command is at work"):
+        teach("")
     result = teach("")
     assert result.before[0] < 0.2 and result.after[0] > 0.5, result.to_text()
     assert validate(out).ok
