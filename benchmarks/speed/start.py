@@ -11,7 +11,7 @@ from benchmarks.common import build_package, parser, report, run_python, write_s
 OURS = """
 import time; start = time.perf_counter()
 from dlpk.cli.main import main
-from dlpk.contract import Function
+from dlpk.harness.calls import Function
 pixels, ends = Function.pixels, []
 def timed(*args):
     begun = time.perf_counter()
