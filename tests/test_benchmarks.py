@@ -1,4 +1,4 @@
-"""Benchmarks are not run here, but what they import is still there, in code for other processes too."""
+"""Benchmarks are not run here, but what they import, in code for other processes too, is there."""
 
 from __future__ import annotations
 
