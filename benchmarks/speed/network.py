@@ -58,12 +58,6 @@ def _row(
     }
 
 
-def _ways(device: str) -> list[tuple[str, bool]]:
-    """Precisions, and whether results are to be those of the reference to the last bit."""
-    found = [(name, False) for name in available_precisions(torch.device(device))]
-    return [("fp32", True), *found]
-
-
 def main() -> None:
     """Measure and report."""
     options = parser(__doc__)
@@ -83,8 +77,8 @@ def main() -> None:
         def stock() -> None:
             model(input_ids=tokens[:1].expand(batch, -1), pixel_values=pixels)
 
-        for precision, exact in _ways(device):
-            dtype = DTYPES[precision]
+        for precision in available_precisions(torch.device(device)):
+            dtype, exact = DTYPES[precision], precision == "fp32"
             network = load_network(
                 StateDict(model), config, device=device, dtype=dtype, exact=exact
             )
@@ -92,16 +86,15 @@ def main() -> None:
             tasks = {"stock": stock, **{str(number): partial(run, number) for number in PROMPTS}}
             seconds = time_in_turn(tasks, given.rounds, device)
             ceiling = matmul_ceiling(device, dtype)
-            way = f"{precision}, exact" if exact else precision
-            rows += [_row(way, number, seconds, batch, ceiling) for number in PROMPTS]
+            rows += [_row(precision, number, seconds, batch, ceiling) for number in PROMPTS]
     report(
         "network",
         f"Network, {SIDE} pixel tiles, {batch} per call",
         rows,
         [
             "stock: transformers' call, one per prompt, single precision",
-            "fp32, exact (precision=fp32): transformers' results to the last bit; fp32: what auto "
-            "takes where no lower precision is proven",
+            "fp32: transformers' results to the last bit; fp32_fast: what auto takes where no "
+            "lower precision is proven",
             "ceiling: a large matrix product in the same precision, in the same run",
         ],
         device=device,
