@@ -78,7 +78,7 @@ class Environment:
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
-        directory, path, modules = os.getcwd(), list(sys.path), dict(sys.modules)
+        directory, path, modules = os.getcwd(), list(sys.path), _imported()
         finders, variables = list(sys.meta_path), dict(os.environ)
         writes_bytecode = sys.dont_write_bytecode
 
@@ -197,7 +197,7 @@ def _hide_own_modules(folders: Sequence[Path]) -> dict[str, ModuleType]:
     if not found:
         return {}
     sys.meta_path.insert(0, _OwnNames(sorted(found), folders))
-    hidden = {name: module for name, module in sys.modules.items() if name.split(".")[0] in found}
+    hidden = {name: module for name, module in _imported().items() if name.split(".")[0] in found}
     for name in hidden:
         del sys.modules[name]
     return hidden
@@ -207,7 +207,7 @@ def _forget(folders: Sequence[Path], before: Mapping[str, ModuleType]) -> dict[s
     """Drop the modules that came from the package, so that the next one finds its own."""
     dropped = {
         name: module
-        for name, module in list(sys.modules.items())
+        for name, module in _imported().items()
         if before.get(name) is not module
         and any(_is_inside(place, folders) for place in _places(module))
     }
@@ -215,6 +215,15 @@ def _forget(folders: Sequence[Path], before: Mapping[str, ModuleType]) -> dict[s
         del sys.modules[name]
     sys.modules.update(before)
     return dropped
+
+
+def _imported() -> dict[str, ModuleType]:
+    """The modules that there are at a moment; other threads may import meanwhile."""
+    while True:
+        try:
+            return dict(sys.modules)
+        except RuntimeError:  # changed while it was copied
+            continue
 
 
 def _places(module: ModuleType) -> list[str]:

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dlpk.classification.api import classify
 from dlpk.errors import ArgumentsError
+from dlpk.harness import environment
 from dlpk.harness.arcpy_standin import StandIn, arcpy_installed
 from dlpk.harness.devices import device_number, free_device
 from dlpk.harness.environment import Environment
@@ -59,6 +61,28 @@ def test_a_messy_guest(tmp_path: Path, raster: Path, capfd: pytest.CaptureFixtur
     assert (package / "messy.log").read_text() == "block\n" * 3
     assert sorted(path.name for path in package.iterdir()) == ["Messy.py", "P.emd", "messy.log"]
     assert read(tmp_path / "out.tif")[0, 0, ::16].tolist() == [1, 2, 3]
+
+
+class _Changing(dict[str, Any]):
+    """What other threads change while it is copied, now and then."""
+
+    failures = 2
+
+    def keys(self) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("dictionary changed size during iteration")
+        return super().keys()
+
+    def __iter__(self) -> Any:
+        return iter(self.keys())
+
+
+def test_other_threads_import_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = _Changing(sys.modules)
+    monkeypatch.setattr(environment.sys, "modules", modules)
+    assert environment._imported().keys() == dict.keys(modules)
+    assert modules.failures == 0
 
 
 def test_two_packages_with_modules_of_the_same_names(tmp_path: Path, raster: Path) -> None:
