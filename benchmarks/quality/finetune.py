@@ -4,9 +4,10 @@
     python -m benchmarks.quality.finetune --weights FOLDER --data banepa --groups halves
 
 Every group is left out once: the methods of `dlpk finetune` learn from the others and are tested
-on it, beside the words alone and a U-Net that is trained from scratch on the same scenes for as
+on it, beside the words alone and a U-Net that is trained from scratch on the same views for as
 long as the decoder took. `decoder-8` learns from 8 scenes. Data are folders images/ and masks/ with
-classes.txt; scenes are reduced to 704 pixels, tiles overlap as in a run.
+classes.txt; scenes are reduced to 704 pixels, tiles overlap as in a run. Views of all scenes are
+encoded once; a group learns from those of the others. With `--scratch` they stay for the next time.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from torch import Tensor
 from benchmarks.common import machine
 from dlpk.finetuning.learning.activations import Activations, encoding_dtype
 from dlpk.finetuning.learning.choice import Choice, choose
-from dlpk.finetuning.learning.learner import RECIPES, Learner
+from dlpk.finetuning.learning.learner import RECIPES, Learner, Recipe
 from dlpk.finetuning.learning.losses import class_weights, loss_of
 from dlpk.finetuning.learning.trainer import Trainer
 from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
@@ -47,6 +48,8 @@ from model_extension.common.tiles import Place, grids
 from .unet import UNet, learn
 
 TILE, PADDING, PATCH, LONGEST = 352, 44, 16, 704
+# Views for training at most: five of six groups have as many as `dlpk finetune` draws.
+MOST = 1920
 MEAN, STD = (
     torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 )
@@ -105,53 +108,99 @@ def _scene(image: Path, mask: Path, table: np.ndarray) -> Scene:
     return Scene(image.name, *size, (image.name, 0.0, 0.0), read)
 
 
-class Fold:
-    """One group left out."""
+class Views:
+    """Views of all scenes, encoded.
 
-    def __init__(self, options: argparse.Namespace, data: Data, group: str) -> None:
-        self.options, self.data, self.group = options, data, group
-        self.device = torch.device(options.device)
-        self.fast = self.device.type == "cuda" or has_bfloat16_instructions()
-        self.test = [s for s, g in zip(data.scenes, data.groups) if g == group]
-        self.train = [s for s, g in zip(data.scenes, data.groups) if g != group]
-        folder = Path(options.weights)
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    Parameters
+    ----------
+    options : argparse.Namespace
+    data : Data
+    encode : bool
+        Whether to encode those that are not yet: one process does.
+    """
+
+    def __init__(self, options: argparse.Namespace, data: Data, *, encode: bool = False) -> None:
+        self.data, self.device = data, torch.device(options.device)
+        self.weights = Path(options.weights)
+        settings = json.loads((self.weights / "config.json").read_text(encoding="utf-8"))
         settings.pop("text_config", None)
         self.config = NetworkConfig.from_dict(settings)
-        self.folder = folder
+        self.split = split(data.scenes, data.classes, TILE, options.seed)
+        blocks = self.split.training
+        count = options.views or min(MOST, max(64, 8 * len(blocks)))
+        views = draw_training(data.scenes, self.split, blocks, count, TILE, options.seed)
+        self.all = views + draw_validation(data.scenes, self.split, TILE)
+        tokens = (TILE // self.config.patch) ** 2 + 1
+        shape = (len(self.all), len(self.config.extract), tokens, self.config.vision.width)
+        key = f"{options.data} {options.weights} {options.device} {options.seed} {count}"
+        folder = Path(options.scratch) / "views"
+        self.activations = Activations(folder, key, shape, TILE)
+        clock = folder / "seconds.txt"
+        if encode and self.activations.done < len(self.all):
+            begun, before = time.monotonic(), self.activations.done
+            self.activations.compute(
+                self.network(encoder=True), self.device, self.all, data.scenes, self.split,
+                MEAN, STD, lambda done: print(f"encoded {done} of {len(self.all)}", flush=True)
+                if done % 80 == 0 else None,
+            )  # fmt: skip
+            each = (time.monotonic() - begun) / (len(self.all) - before)
+            clock.write_text(f"{each}\n", encoding="utf-8")
+        self.seconds = 0.0 if encode else float(clock.read_text(encoding="utf-8"))  # per view
+
+    def of(self, scenes: set[int], *, training: bool) -> list[int]:
+        """Numbers of the views that show one of these scenes."""
+        return [
+            number
+            for number, view in enumerate(self.all)
+            if view.training == training and view.scene in scenes
+        ]
+
+    def show(self, number: int) -> tuple[Tensor, Tensor]:
+        """Pixels and labels of a view."""
+        return show(self.all[number], self.data.scenes, self.split, TILE, MEAN, STD)
 
     def network(self, *, encoder: bool = False) -> CLIPSeg:
         """The network, or a fast one for encoding."""
         dtype = encoding_dtype(self.device) if encoder else torch.float32
-        with SafetensorsFile(str(self.folder / "model.safetensors")) as file:
+        with SafetensorsFile(str(self.weights / "model.safetensors")) as file:
             return load_network(
                 file, self.config, device=self.device, dtype=dtype, exact=not encoder
             )
 
+
+class Fold:
+    """One group left out."""
+
+    def __init__(self, options: argparse.Namespace, data: Data, views: Views, group: str) -> None:
+        self.options, self.data, self.views, self.group = options, data, views, group
+        self.device = views.device
+        self.fast = self.device.type == "cuda" or has_bfloat16_instructions()
+        self.test = [s for s, g in zip(data.scenes, data.groups) if g == group]
+        self.train = [number for number, g in enumerate(data.groups) if g != group]
+        self.seconds = 0.0  # that the decoder took
+
     def start(self) -> Tensor:
         """Embeddings of the words."""
-        names = json.loads((self.folder / "text_names.json").read_text(encoding="utf-8"))
-        with SafetensorsFile(str(self.folder / "prompt_embeddings.safetensors")) as file:
+        folder = self.views.weights
+        names = json.loads((folder / "text_names.json").read_text(encoding="utf-8"))
+        with SafetensorsFile(str(folder / "prompt_embeddings.safetensors")) as file:
             rows = torch.from_numpy(np.array(file.tensor("coco_single"), np.float32))
         rows = 10 * F.normalize(rows, dim=1)
         means = [rows[[names.index(w) for w in WORDS[c]]].mean(0) for c in self.data.classes]
         return torch.stack(means).to(self.device)
 
-    def run(self, method: str, activations: dict[str, Any]) -> dict[str, Any]:
+    def run(self, method: str) -> dict[str, Any]:
         """IoU per class on the group that was left out."""
-        begun = time.monotonic()
         name, _, few = method.partition("-")
+        scenes = self.scenes(few)
         if name == "words":
-            learner = Learner(
-                self.network(), self.start(), RECIPES["prompts"], TILE // self.config.patch, 0
-            )
+            learner = self.learner(RECIPES["prompts"])
             return self.evaluate(lambda x: learner.network(x, learner.embeddings))
         if name == "unet":
-            return self.unet(self.scenes(few), activations["seconds"])
-        trained = self.learn(name, self.scenes(few), few, activations)
-        seconds = time.monotonic() - begun + (0 if few else activations["encoding"])
+            return self.unet(scenes)
+        trained, seconds = self.learn(name, scenes)
         if method == "decoder":
-            activations["seconds"] = seconds
+            self.seconds = seconds
         learner, choice = trained.learner, choose(trained.predictions(), len(self.data.classes))
         learner.merge()
         return {
@@ -161,83 +210,68 @@ class Fold:
             "steps": trained.step,
         }
 
-    def scenes(self, few: str) -> list[Scene]:
+    def scenes(self, few: str) -> set[int]:
         """All scenes to learn from, or some."""
-        if not few:
-            return self.train
         order = np.random.default_rng(self.options.seed).permutation(len(self.train))
-        return [self.train[i] for i in order[: int(few)]]
+        return {self.train[i] for i in order[: int(few or len(order))]}
 
-    def learn(self, name: str, scenes: list[Scene], few: str, known: dict[str, Any]) -> Trainer:
-        """Train as `dlpk finetune` does."""
-        seed, classes = self.options.seed, self.data.classes
-        folder = Path(tempfile.mkdtemp(prefix="finetune-", dir=self.options.scratch))
-        divided = split(scenes, classes, TILE, seed)
-        if few or "cached" not in known:
-            begun = time.monotonic()
-            count = self.options.views or min(1600, max(64, 8 * len(divided.training)))
-            views = draw_training(scenes, divided, divided.training, count, TILE, seed)
-            training = len(views)
-            views += draw_validation(scenes, divided, TILE)
-            tokens = (TILE // self.config.patch) ** 2 + 1
-            shape = (len(views), len(self.config.extract), tokens, self.config.vision.width)
-            cached = Activations(folder, "", shape, TILE)
-            encoder = self.network(encoder=True)
-            cached.compute(
-                encoder, self.device, views, scenes, divided, MEAN, STD, lambda done: None
-            )
-            if not few:
-                known.update(cached=cached, training=training, views=views, split=divided)
-                known["encoding"] = time.monotonic() - begun
-        else:
-            cached, training, views = known["cached"], known["training"], known["views"]
-            folder.mkdir(exist_ok=True)
-        recipe = RECIPES[name]
+    def learner(self, recipe: Recipe) -> Learner:
+        """A learner at its beginning."""
+        grid = TILE // self.views.config.patch
+        return Learner(self.views.network(), self.start(), recipe, grid, self.options.seed)
+
+    def learn(self, name: str, scenes: set[int]) -> tuple[Trainer, float]:
+        """Train as `dlpk finetune` does; also the seconds that it took, encoding included."""
+        begun, recipe = time.monotonic(), RECIPES[name]
         if self.options.steps:
             recipe = replace(recipe, steps=self.options.steps)
-        begun = time.monotonic()
+        training = self.views.of(scenes, training=True)
+
+        def say(line: str) -> None:
+            if self.options.verbose:
+                print(f"{self.group} {name} {line}", flush=True)
+
         trainer = Trainer(
-            Learner(self.network(), self.start(), recipe, TILE // self.config.patch, seed),
+            self.learner(recipe),
             recipe,
-            cached,
-            range(training),
-            range(training, len(views)),
-            classes=classes,
+            self.views.activations,
+            training,
+            self.views.of(scenes, training=False),
+            classes=self.data.classes,
             device=self.device,
-            folder=folder,
+            folder=Path(tempfile.mkdtemp(prefix="finetune-", dir=self.options.scratch)),
             key="",
-            seed=seed,
+            seed=self.options.seed,
             fast=self.fast,
-            say=(lambda line: print(f"{self.group} {name} {line}", flush=True))
-            if self.options.verbose
-            else (lambda line: None),
+            say=say,
         )
         trainer.run()
-        return trainer
+        return trainer, time.monotonic() - begun + len(training) * self.views.seconds
 
-    def unet(self, scenes: list[Scene], seconds: float) -> dict[str, Any]:
-        """A U-Net from scratch, on the same views, for as long."""
+    def unet(self, scenes: set[int]) -> dict[str, Any]:
+        """A U-Net from scratch, on the same views, for as long as the decoder took."""
         torch.manual_seed(self.options.seed)
-        divided = split(scenes, self.data.classes, TILE, self.options.seed)
         network = UNet(len(self.data.classes), width=16).to(self.device)
-        views = draw_training(scenes, divided, divided.training, 1600, TILE, self.options.seed)
-        pixels = sum(divided.counts.values()) + np.ones(len(self.data.classes) + 1)
-        weights = class_weights(torch.from_numpy(pixels).float()).to(self.device)
+        counts, ours = self.views.split.counts, {self.data.scenes[n].place[0] for n in scenes}
+        pixels = sum(counts[block] for block in self.views.split.training if block[0] in ours)
+        weights = class_weights(torch.from_numpy(pixels + 1.0).float()).to(self.device)
+        rows = self.views.of(scenes, training=True)
         shown: dict[int, tuple[Tensor, Tensor]] = {}
 
         def draw(random: torch.Generator) -> tuple[Tensor, Tensor]:
-            rows = torch.randint(len(views), (8,), generator=random).tolist()
-            for row in rows:
+            chosen = [rows[i] for i in torch.randint(len(rows), (8,), generator=random)]
+            for row in chosen:
                 if row not in shown:
-                    shown[row] = show(views[row], scenes, divided, TILE, MEAN, STD)
-            pixels, labels = zip(*(shown[row] for row in rows))
+                    shown[row] = self.views.show(row)
+            pixels, labels = zip(*(shown[row] for row in chosen))
             return torch.stack(pixels), torch.stack(labels)
 
         def loss(logits: Tensor, labels: Tensor) -> Tensor:
             return loss_of(logits, labels, weights, "ours")
 
-        steps = learn(network, draw, loss, seconds, seed=self.options.seed, fast=self.fast)
-        return {**self.evaluate(network), "seconds": round(seconds), "steps": steps}
+        spent = self.seconds
+        steps = learn(network, draw, loss, spent, seed=self.options.seed, fast=self.fast)
+        return {**self.evaluate(network), "seconds": round(spent), "steps": steps}
 
     def evaluate(self, segment: Any, choice: Choice | None = None) -> dict[str, list[float]]:
         """IoU per class over all scenes that were left out, as a package with that choice gives it.
@@ -295,10 +329,11 @@ def _work(options: argparse.Namespace, groups: Any, results: Any) -> None:
     torch.set_num_threads(options.threads)
     data = read_scenes(Path(options.data), options.groups)
     try:
+        views = Views(options, data)
         while (group := groups.get()) is not None:
-            fold, activations = Fold(options, data, group), {}
+            fold = Fold(options, data, views, group)
             for method in options.methods.split(","):
-                row = {"group": group, "method": method, **fold.run(method, activations)}
+                row = {"group": group, "method": method, **fold.run(method)}
                 print(json.dumps(row), flush=True)
                 results.put(row)
     finally:
@@ -334,11 +369,19 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--scratch", help="folder for activations")
+    parser.add_argument("--scratch", help="folder for activations, which are kept there")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--out", type=Path, help="file for the table (.md) and all rows (.json)")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
+        options.scratch = options.scratch or folder
+        _measure(options)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
     data = read_scenes(Path(options.data), options.groups)
+    Views(options, data, encode=True)
     names = options.only.split(",") if options.only else sorted(set(data.groups))
     context = multiprocessing.get_context("spawn")
     groups, results = context.Queue(), context.Queue()
