@@ -17,7 +17,7 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ import numpy as np
 import torch
 import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from benchmarks.common import machine
@@ -34,7 +33,7 @@ from dlpk.finetuning.learning.choice import Choice, choose
 from dlpk.finetuning.learning.learner import RECIPES, Learner, Recipe
 from dlpk.finetuning.learning.losses import class_weights, loss_of
 from dlpk.finetuning.learning.trainer import Trainer
-from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
+from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene
 from dlpk.finetuning.split import split
 from dlpk.finetuning.views import draw_training, draw_validation, show
 from model_extension.clipseg.network.config import NetworkConfig
@@ -45,9 +44,10 @@ from model_extension.common.blend import Blend
 from model_extension.common.safetensors import SafetensorsFile
 from model_extension.common.tiles import Place, grids
 
+from .scenes import Data, read_scenes
 from .unet import UNet, learn
 
-TILE, PADDING, PATCH, LONGEST = 352, 44, 16, 704
+TILE, PADDING, PATCH = 352, 44, 16
 # Views for training at most: five of six groups have as many as `dlpk finetune` draws.
 MOST = 1920
 MEAN, STD = (
@@ -61,51 +61,6 @@ WORDS = {
     "building": ("building-other", "house", "roof"),
     "vegetation": ("tree", "grass", "bush"),
 }
-
-
-@dataclass(frozen=True)
-class Data:
-    """Scenes with the group of each, and the names of the classes."""
-
-    scenes: list[Scene]
-    groups: list[str]
-    classes: list[str]
-
-
-def read_scenes(folder: Path, grouping: str) -> Data:
-    """Read images and masks, reduced."""
-    lines = (folder / "classes.txt").read_text(encoding="utf-8").splitlines()
-    table = np.full(256, UNKNOWN, np.uint8)
-    classes: list[str] = []
-    for value, name in (
-        line.split("\t") if "\t" in line else line.split(None, 1) for line in lines
-    ):
-        if name.startswith("background"):
-            table[int(value)] = NOTHING
-        elif not name.startswith("unlabelled"):
-            table[int(value)] = len(classes)
-            classes.append(name.split()[0])
-    images = sorted((folder / "images").iterdir())
-    scenes = [_scene(path, folder / "masks" / f"{path.stem}.png", table) for path in images]
-    groups = [path.name.split("_")[0] for path in images]
-    if grouping == "halves":
-        groups = ["west" if 2 * number < len(images) else "east" for number in range(len(images))]
-    return Data(scenes, groups, classes)
-
-
-def _scene(image: Path, mask: Path, table: np.ndarray) -> Scene:
-    picture, labels = Image.open(image).convert("RGB"), Image.open(mask)
-    factor = min(1.0, LONGEST / max(picture.size))
-    size = (round(picture.width * factor), round(picture.height * factor))
-    pixels = np.moveaxis(np.array(picture.resize(size, Image.Resampling.BILINEAR)), -1, 0)
-    values = table[np.array(labels.resize(size, Image.Resampling.NEAREST))]
-
-    def read(part: Window) -> tuple[np.ndarray, np.ndarray]:
-        left, top, width, height = part
-        place = (slice(top, top + height), slice(left, left + width))
-        return pixels[(slice(None), *place)], values[place].copy()
-
-    return Scene(image.name, *size, (image.name, 0.0, 0.0), read)
 
 
 class Views:
