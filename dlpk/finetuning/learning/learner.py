@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from model_extension.clipseg.network.network import CLIPSeg
 
@@ -48,19 +48,35 @@ RECIPES = {
 }
 
 
+# Layers of an encoder block's attention that get low rank updates.
+ADAPTED = ("qkv", "out")
+
+
 class LowRank(nn.Module):
-    """A weight plus a product of two thin matrices (Hu et al., arXiv 2106.09685)."""
+    """A product of two thin matrices beside a weight (Hu et al., arXiv 2106.09685).
 
-    def __init__(self, weight: Tensor, rank: int, random: torch.Generator) -> None:
+    Beside and not in it: so the weight itself needs no gradient, and small updates are not lost to
+    the rounding of large weights in bfloat16.
+    """
+
+    def __init__(self, layer: nn.Linear, rank: int, random: torch.Generator) -> None:
         super().__init__()
-        rows, columns = weight.shape
-        start = torch.randn(rank, columns, generator=random) * columns**-0.5
-        self.inner = nn.Parameter(start.to(weight.device))
-        self.outer = nn.Parameter(torch.zeros(rows, rank, device=weight.device))
+        start = torch.randn(rank, layer.in_features, generator=random) * layer.in_features**-0.5
+        device = layer.weight.device
+        self.layer = layer
+        self.inner = nn.Parameter(start.to(device))
+        self.outer = nn.Parameter(torch.zeros(layer.out_features, rank, device=device))
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """The weight that is used."""
-        return weight + self.outer @ self.inner
+    def forward(self, x: Tensor) -> Tensor:
+        """What the layer makes of it, and the update."""
+        updated: Tensor = self.layer(x) + F.linear(F.linear(x, self.inner), self.outer)
+        return updated
+
+    def merged(self) -> nn.Linear:
+        """The layer with the update in its weight."""
+        with torch.no_grad():
+            self.layer.weight += self.outer @ self.inner
+        return self.layer
 
 
 class Learner(nn.Module):
@@ -107,10 +123,10 @@ class Learner(nn.Module):
         random = torch.Generator().manual_seed(seed)
         added: list[nn.Parameter] = []
         for block in self._blocks():
-            for layer in (block.attention.qkv, block.attention.out):
-                update = LowRank(layer.weight, recipe.rank, random)
-                parametrize.register_parametrization(layer, "weight", update)
-                added += update.parameters()
+            for name in ADAPTED:
+                update = LowRank(getattr(block.attention, name), recipe.rank, random)
+                setattr(block.attention, name, update)
+                added += [update.inner, update.outer]
         return added
 
     def _blocks(self) -> Sequence[Any]:
@@ -144,5 +160,5 @@ class Learner(nn.Module):
     def merge(self) -> None:
         """Add what was learnt beside weights into them."""
         for block in self._blocks() if self._lora else ():
-            for layer in (block.attention.qkv, block.attention.out):
-                parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+            for name in ADAPTED:
+                setattr(block.attention, name, getattr(block.attention, name).merged())
