@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import json
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,9 +25,6 @@ _MARKS = (
 )
 _CODE_PAGES = ("cp1252", "gb18030", "cp932", "latin-1")
 """What Windows editors call "ANSI" in much of the world; the last takes any bytes."""
-
-_WORDS = {"true": "true", "false": "false", "none": "null", "null": "null", "undefined": "null"}
-_QUOTES = "'`\u2018\u2019\u201c\u201d"
 
 
 class Oddity(NamedTuple):
@@ -102,7 +98,7 @@ def read_json(source: bytes | str) -> JsonText:
             document.value = json.loads(text, parse_int=_integer)
             document.readable = True
         except json.JSONDecodeError as error:
-            oddities.append(_mistake(text, error, document.positions))
+            oddities.append(_mistake(text, error))
     if document.readable:
         oddities += _odd_values(document.positions)
     return document
@@ -184,137 +180,45 @@ def _odd_values(positions: Positions) -> list[Oddity]:
     return oddities
 
 
-# --- the first mistake in words --------------------------------------------------------------
+_QUOTE = 'Write a double quote " before and behind a text.'
+_CLOSE = r"Close the text with a double quote on its line; a tab in it is \t."
+# Usual slips: how the message of Python's decoder begins, what stands where it stops, the remedy.
+_SLIPS = (
+    ("Invalid \\", "", r"Write \\ for one backslash (C:\\models\\x.pth), or use / in paths."),
+    ("Invalid control", "", _CLOSE),
+    ("Unterminated", "", _CLOSE),
+    ("", r"\Z", "The file is cut short: export it again, or close its brackets."),
+    ("", r"#|//|/\*", "Remove the comment: JSON has none."),
+    ("Expecting ':'", "", "Write a colon and a value behind the key."),
+    ("Expecting ','", "", "Write a comma behind the value before it, or close the bracket."),
+    ("Extra", "", "Keep one JSON object per file: { ... } and nothing after it."),
+    ("", "['`\u2018\u2019\u201c\u201d]", _QUOTE),
+    ("", r"(?i:true|false|none|null|undefined|nan)\b", "JSON knows true, false and null."),
+    ("", r"[-+.\d]", "Write a number such as 12, -0.5 or 1e-3, or put text into quotes."),
+    ("", r"[^\W\d]", _QUOTE),
+    ("", "", "Correct the text at this place."),
+)
 
 
-def _mistake(text: str, error: json.JSONDecodeError, positions: Positions) -> Oddity:
-    """Say in words for authors what Python's decoder stopped at."""
-    offset = error.pos
-    if error.msg.startswith(("Expecting", "Extra")):
-        # Blanks before the place belong to no mistake; letters before it may be part of it.
-        offset += len(text[offset:]) - len(text[offset:].lstrip(" \t\r\n"))
-    message, remedy, offset = _words(text, error.msg, offset, positions)
-    return Oddity("not-json", f"not JSON: {message}", remedy, offset=offset)
-
-
-def _words(text: str, said: str, at: int, positions: Positions) -> tuple[str, str, int]:
-    char, word = text[at : at + 1], _word(text, at)
-    before = text[:at].rstrip(" \t\r\n")
-    if said.startswith("Invalid control") and char not in "\r\n":
-        remedy = r"Write it as an escape (\t for a tab), or remove it."
-        return f"a control character ({_named(char)}) stands inside a text", remedy, at
-    if said.startswith(("Unterminated", "Invalid control")):
-        start = at if char == '"' else before.rfind('"')
-        line = LINE_END.split(text[start : start + 80])[0]
-        remedy = 'Write a double quote " at its end.'
-        return f"the text {_cut(line)} is not closed on its line", remedy, start
-    if said.startswith("Invalid"):
-        at = text.rfind("\\", 0, at + 1) if char != "\\" else at
-        remedy = r"Write \\ for one backslash (C:\\models\\x.pth), or use / in paths."
-        return f"a backslash before {_named(text[at + 1 : at + 2])} is no JSON escape", remedy, at
-    if not text.strip(" \t\r\n"):
-        return "the file is empty", "Write a JSON object: { ... }.", 0
-    if char == "#" or text.startswith(("//", "/*"), at):
-        return "a comment stands in the file", "Remove it: JSON has no comments.", at
-    if char and (char in "\x0b\x0c\x00\x1a\x85" or unicodedata.category(char) in _INVISIBLE):
-        remedy = "Delete it; it often comes from copying out of a web page or document."
-        return f"an invisible character ({_named(char)}) stands between the values", remedy, at
-    if char and char in _QUOTES:
-        remedy = 'Write a double quote " before and behind it.'
-        return f"a text stands in {_named(char)} instead of double quotes", remedy, at
-    if said.startswith("Extra"):
-        if char in "]}":
-            remedy = "Remove it, or add the bracket that it was meant to close."
-            return f"there is one {char} too many", remedy, at
-        number = re.search(r"[-+.\w]*$", before)
-        if before == text[:at] and number and number.group():
-            return _bad_number(text, number.start())
-        remedy = "Keep one JSON object per file: { ... } and nothing after it."
-        return "the document has ended, but more text follows", remedy, at
-    if said.startswith("Illegal trailing comma") or (char in "]}" and before.endswith(",")):
-        at = at if char == "," else len(before) - 1
-        closing = text[at + 1 :].lstrip(" \t\r\n")[:1]
-        remedy = "Remove the comma: JSON has none behind the last value."
-        return f"a trailing comma stands before the closing {closing}", remedy, at
-    return _between(text, said, at, before, word, positions)
-
-
-def _between(
-    text: str, said: str, at: int, before: str, word: str, positions: Positions
-) -> tuple[str, str, int]:
-    char = text[at : at + 1]
-    holder = positions.found.open[-1].start if positions.found.open else 0
-    if not char:
-        line, column = positions.lines.place(holder)
-        closing = "}" if text[holder : holder + 1] == "{" else "]"
-        remedy = f"The file is cut short or a {closing} is missing: export it again or add it."
-        opening = text[holder : holder + 1]
-        return f"the file ends inside the {opening} of line {line}, column {column}", remedy, at
-    if said.startswith("Expecting ':'"):
-        if char == "=":
-            return "'=' stands between a key and its value", "Write ':' instead of '='.", at
-        key = re.search(r'"[^"\r\n]*"$', before[-200:])
-        shown = f" {_cut(key.group())}" if key else ""
-        if char in ",}":
-            return f"the key{shown} has no value", "Write a colon and a value behind it.", at
-        return f"a colon is missing behind the key{shown}", 'Write "key": value.', at
-    if said.startswith("Expecting ','"):
-        if char in "]}":
-            remedy = "Close each bracket with its own kind, the innermost first."
-            return f"a {char} stands where the bracket of the other kind must close", remedy, at
-        number = re.search(r"[-+.\w]*$", text[max(0, at - 50) : at])
-        if re.match(r"[\w.+-]", char) and number and number.group():
-            return _bad_number(text, at - len(number.group()))
-        line, _ = positions.lines.place(len(before) - 1)
-        remedy = f"Write a comma behind the value that ends on line {line}."
-        return f"a comma is missing before {word}", remedy, at
-    if said.startswith("Expecting property"):
-        if re.match(r"[^\W\d]", char):
-            return f"the key {word} has no quotes", f'Write "{word}".', at
-        if char == ",":
-            return "a comma has no value before it", "Remove the comma.", at
-        return f"{word} stands where a key in double quotes should stand", "Correct it here.", at
-    if char in ",]}":
-        if char == "," and not before.endswith(":"):
-            return "a comma has no value before it", "Remove the comma.", at
-        remedy = "Write the value, or remove the key."
-        return f"a value is missing before {char}", remedy, at
-    if word.lower() in _WORDS:
-        return f"{word} is not a JSON word", f"Write {_WORDS[word.lower()]}.", at
-    if re.match(r"[-+.0-9]", char):
-        return _bad_number(text, at)
-    if re.match(r"[^\W\d]", char):
-        nan = word.lower() in ("nan", "inf", "infinity")
-        remedy = "Write null or a number." if nan else f'Write "{word}".'
-        return f"the text {word} has no quotes", remedy, at
-    return f"{word} stands where a value should stand", "Correct the text at this place.", at
-
-
-_INVISIBLE = {"Zs", "Zl", "Zp", "Cf"}
-
-
-def _bad_number(text: str, at: int) -> tuple[str, str, int]:
-    remedy = "Write a number such as 12, -0.5 or 1e-3, or put text into double quotes."
-    return f"{_word(text, at)} is not a JSON number", remedy, at
-
-
-def _word(text: str, at: int) -> str:
-    """Return the word that begins at an offset, shortened, for a message."""
-    piece = text[at : at + 80]
-    match = re.match(r'"[^"\r\n]*"?|[\w.+\-]+', piece)
-    return _cut(match.group()) if match else _named(piece[:1])
+def _mistake(text: str, error: json.JSONDecodeError) -> Oddity:
+    """Say what Python's decoder stopped at, and what to do where a usual slip is behind it."""
+    said, at = error.msg, error.pos
+    if said.startswith(("Expecting", "Extra")):
+        # Blanks before the place belong to no mistake.
+        at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n"))
+    before, rest = text[:at].rstrip(" \t\r\n"), text[at : at + 80]
+    remedy = next(r for m, slip, r in _SLIPS if said.startswith(m) and re.match(slip, rest))
+    comma = before.endswith(",") and rest[:1] in ("]", "}")
+    if comma or said.startswith("Illegal trailing comma"):  # so since Python 3.13
+        at = len(before) - 1 if comma else at
+        said, remedy = "trailing comma", "Remove the comma: JSON has none behind the last value."
+    if not before and not rest:
+        said, at = "the file is empty", 0
+    line = LINE_END.split(rest)[0]
+    shown = f": {_cut(line if line.isprintable() else ascii(line))}" if line else ""
+    said = said[:1].lower() + said[1:].removesuffix(" at")
+    return Oddity("not-json", f"not JSON: {said}{shown}", remedy, offset=at)
 
 
 def _cut(word: str) -> str:
     return word if len(word) <= 40 else word[:40] + "..."
-
-
-def _named(char: str) -> str:
-    """Return a character as a message should show it."""
-    if not char:
-        return "the end of the file"
-    if char == "'":
-        return "a single quote"
-    if char.isprintable() and not char.isspace() and ord(char) < 0x250:
-        return f"'{char}'"
-    return f"U+{ord(char):04X}"

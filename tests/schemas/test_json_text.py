@@ -50,52 +50,36 @@ def test_text_is_read_exactly_where_python_reads_it(text, data):
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "words"),
+    ("text", "at", "words", "remedy"),
     [
-        ('{"a": 1,}', 7, "trailing comma stands before the closing }"),
-        ("[1, 2,\n]", 5, "trailing comma stands before the closing ]"),
-        ('{"a": 1 "b": 2}', 8, 'a comma is missing before "b"'),
-        ("[1 2]", 3, "a comma is missing before 2"),
-        ('{"a" 1}', 5, 'colon is missing behind the key "a"'),
-        ('{"a" = 1}', 5, "'=' stands between"),
-        ("{'a': 'b'}", 1, "in a single quote instead of double quotes"),
-        ("{\u201ca\u201d: 1}", 1, "in U+201C instead of double quotes"),
-        ("{a: 1}", 1, "key a has no quotes"),
-        ('{"a": b.pth}', 6, "text b.pth has no quotes"),
-        ('{"a": True}', 6, "True is not a JSON word"),
-        ('{"a": None}', 6, "None is not a JSON word"),
-        ('{"a": nan}', 6, "the text nan has no quotes"),
-        ('{"a": 007}', 6, "007 is not a JSON number"),
-        ('{"a": 1x}', 6, "1x is not a JSON number"),
-        ('{"a": .5}', 6, ".5 is not a JSON number"),
-        ('{"a": +3}', 6, "+3 is not a JSON number"),
-        ('{"a": 1} // end', 9, "comment"),
-        ('{/* x */"a": 1}', 1, "comment"),
-        ('{"a": 1, # x\n"b": 2}', 9, "comment"),
-        ('{"a": "C:\\models\\x"}', 9, "backslash before 'm'"),
-        ('{"a": "x\\u12"}', 8, "backslash before 'u'"),
-        ('{"a": "x\ty"}', 8, "control character (U+0009)"),
-        ('{\u00a0"a": 1}', 1, "invisible character (U+00A0)"),
-        ("[1,,2]", 3, "no value before it"),
-        ("", 0, "the file is empty"),
-        (" \n", 0, "the file is empty"),
-        ('{"a": 1', 7, "ends inside the { of line 1, column 1"),
-        ('{"a": [1', 8, "ends inside the [ of line 1, column 7"),
-        ('{"a": "b\n}', 6, 'the text "b is not closed on its line'),
-        ('{"a": "b', 6, 'the text "b is not closed on its line'),
-        ('{"a": [1}', 8, "a } stands where the bracket of the other kind must close"),
-        ("{1: 2}", 1, "1 stands where a key in double quotes should stand"),
-        ('{"a": }', 6, "a value is missing before }"),
-        ('{"a"}', 4, 'the key "a" has no value'),
-        ('{"a": ;}', 6, "';' stands where a value should stand"),
-        ("{}}", 2, "there is one } too many"),
-        ("{} {}", 3, "the document has ended"),
+        ('{"a": 1,}', 7, "trailing comma", "Remove the comma"),
+        ("[1, 2,\n]", 5, "trailing comma", "Remove the comma"),
+        ('{"a": 1 "b": 2}', 8, "expecting ',' delimiter: \"b\": 2}", "a comma behind the value"),
+        ('{"a": 007}', 7, "expecting ',' delimiter: 07}", "a comma behind the value"),
+        ('{"a" = 1}', 5, "expecting ':' delimiter: = 1}", "a colon and a value"),
+        ("{'a': 'b'}", 1, "in double quotes: 'a': 'b'}", "Write a double quote"),
+        ("{\u201ca\u201d: 1}", 1, "in double quotes", "Write a double quote"),
+        ('{"a": b.pth}', 6, "expecting value: b.pth}", "Write a double quote"),
+        ('{"a": None}', 6, "expecting value: None}", "true, false and null"),
+        ('{"a": .5}', 6, "expecting value: .5}", "a number such as"),
+        ('{"a": 1} // end', 9, "extra data: // end", "Remove the comment"),
+        ('{/* x */"a": 1}', 1, "in double quotes", "Remove the comment"),
+        ('{"a": "C:\\models\\x"}', 9, "invalid \\escape: \\models", "for one backslash"),
+        ('{"a": "x\ty"}', 8, "invalid control character: '\\ty", "a tab in it is"),
+        ('{"a": "b\n}', 8, "invalid control character", "Close the text"),
+        ('{"a": "b', 6, "unterminated string", "Close the text"),
+        ('{\u00a0"a": 1}', 1, "'\\xa0\"a\": 1}'", "Correct the text"),
+        ("", 0, "the file is empty", "cut short"),
+        (" \n", 0, "the file is empty", "cut short"),
+        ('{"a": [1', 8, "expecting ',' delimiter", "cut short"),
+        ("{} {}", 3, "extra data: {}", "one JSON object per file"),
     ],
 )
-def test_the_first_mistake_is_named_and_placed(text, at, words):
+def test_the_first_mistake_is_named_and_placed(text, at, words, remedy):
     (oddity,) = read_json(text).oddities
     assert oddity.kind == "not-json"
     assert words in oddity.message
+    assert remedy in oddity.remedy
     assert oddity.offset == at
 
 
