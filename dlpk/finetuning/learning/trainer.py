@@ -25,6 +25,8 @@ from .updates import Updates, cosine, is_memory_short
 # Updates before the rate is at its height, and how the mean over weights moves.
 WARM_UP, AVERAGED = 20, 0.99
 EVALUATIONS, PATIENCE = 10, 4
+# So much of the time of updates evaluations take at most; there and back costs three times there.
+EVALUATING = 0.25
 SAVED_EVERY = 20.0  # seconds
 CHECKPOINT = "training.pt"
 # Prompts that are rehearsed per update.
@@ -139,7 +141,8 @@ class Trainer:
         self._load()
         if not self.history.steps:
             self._evaluate()
-        every = max(1, self.recipe.steps // EVALUATIONS)
+        least = len(self.validation) / (3 * EVALUATING * self.recipe.batch)
+        every = max(1, self.recipe.steps // EVALUATIONS, math.ceil(least))
         saved = time.monotonic()
         while self.step < self.recipe.steps and not self.stopped:
             self._recent.append(self._update())
