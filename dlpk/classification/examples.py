@@ -22,7 +22,7 @@ from ..raster.dataset import Raster
 from ..raster.extent import Extent, listed
 from ..raster.sampling import find_stretch
 from ..raster.stretch import Stretch
-from ..raster.vectors import field_names, likely_field, placed
+from ..raster.vectors import POLYGONS, field_names, likely_field, placed
 from .raster_info import choose_bands
 
 gdal.UseExceptions()
@@ -36,7 +36,6 @@ LARGEST_CHIP = 1024
 MOST_EXAMPLES = 50
 UNNAMED = "like this"
 FARTHEST = 1e12
-POLYGONS = (ogr.wkbPolygon, ogr.wkbMultiPolygon)
 RGB, BYTES = (0, 1, 2), (0.0, 255.0)
 
 

@@ -292,13 +292,19 @@ def _field(layer: Any, path: str | Path, field: str | None, classes: Sequence[st
     )
 
 
-def label_names(path: str | Path, field: str | None) -> list[str]:
-    """Names that labels give their classes, without those of what is none; empty if none do."""
+def label_names(path: str | Path, field: str | None, classes: Sequence[str] = ("",)) -> list[str]:
+    """Names that labels give their classes, without those of what is none; empty if none do.
+
+    Raises
+    ------
+    TruthError
+        Polygons have no field that names a class, and there are other `classes` than one.
+    """
     source = open_labels(path)
     if source.RasterCount:
         return list(class_names(source).values())
     layer = source.GetLayer(0)
-    chosen = _field(layer, path, field, ("",))
+    chosen = _field(layer, path, field, classes)
     given = {} if chosen is None else {_text(feature, chosen): None for feature in layer}
     return sorted(name for name in given if name.casefold() not in NOTHING)
 

@@ -20,7 +20,7 @@ from ..harness.devices import device_number
 from ..package.open import open_package
 from ..package.package import Package
 from ..raster.files import files_of
-from .data import read_data
+from .data import read_data, split_source
 from .job import Job
 from .learning.choice import choose
 from .learning.learner import RECIPES
@@ -97,7 +97,7 @@ def finetune(
     DlpkError
         Package, labels or arguments cannot be used; says why, before training begins.
     """
-    read = [part for source in data for part in source.split("=") if part]
+    read = [part for source in data for part in split_source(source) if part]
     target = check_target(Path(out), [package, *files_of(read)])
     for name, value, choices in ("preset", preset, PRESETS), ("start", start, STARTS):
         if value not in choices:

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..errors import DlpkError, FinetuningError
 from ..evaluation.grids import Grid
-from ..evaluation.labels import check_overlap, label_names, open_truth
-from ..evaluation.readers import arcgis
+from ..evaluation.labels import check_overlap, label_names, open_labels, open_truth
 from ..raster.dataset import Raster
 from ..raster.sampling import find_stretch
+from ..raster.vectors import POLYGONS, placed
 from . import folders
 from .scenes import MOST_CLASSES, NOTHING, UNKNOWN, LabelledData, Scene, Window
 
@@ -64,7 +64,7 @@ def read_data(
             wrong.append(str(error))
     _complain(wrong)
     found = [name for table in tables.values() for name in table.values()]
-    names = tuple(words) or tuple({n.casefold(): n for n in found if _is_class(n)}.values())
+    names = tuple({n.casefold(): n for n in words or found if _is_class(n)}.values())
     if words:
         missing = [n for n in names if n.casefold() not in {name.casefold() for name in found}]
         if missing:
@@ -78,23 +78,34 @@ def read_data(
     _complain(wrong)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlpk-labels-")))
     scenes: list[Scene] = []
-    warnings = []
+    warnings: list[str] = []
     for source, table in tables.items():
         try:
-            if "=" in source:
+            if split_source(source)[1]:
                 scenes.append(_pair(source, names, bands, field, folder / str(len(scenes))))
             else:
                 numbers = {value: folders.label_of(name, names) for value, name in table.items()}
-                read = folders.read_folder(Path(source), numbers, bands)
-                warnings.append(arcgis.told(Path(source), len(read)))
+                read, odd = folders.read_folder(Path(source), numbers, bands)
+                warnings += odd
                 scenes += read
         except DlpkError as error:
             wrong.append(str(error))
     _complain(wrong)
-    for name in names:
-        words.setdefault(name, (name,))
-    odd = tuple(filter(None, warnings))
-    return LabelledData(tuple(scenes), names, words, _fingerprint(sources), odd)
+    words = {name: words.get(name, (name,)) for name in names}
+    return LabelledData(tuple(scenes), names, words, _fingerprint(sources), tuple(warnings))
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """A raster and its labels, or a folder and nothing; names may hold the ``=`` between them."""
+    parts = source.split("=")
+    if len(parts) == 1 or Path(source).is_dir():
+        return source, ""
+    splits = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts))]
+    there = (pair for pair in splits if all(Path(name).is_file() for name in pair))
+    name, labels = next(there, splits[0])
+    if not labels:
+        raise FinetuningError(f"{source} names no labels behind the =")
+    return name, labels
 
 
 def _complain(wrong: list[str]) -> None:
@@ -117,9 +128,10 @@ def _parse_classes(text: str) -> dict[str, tuple[str, ...]]:
 
 def _table(source: str, classes: Sequence[str], field: str | None) -> dict[int, str]:
     """Value of the labels to the name of the class."""
-    if "=" in source:
-        return dict(enumerate(_names_of_labels(source.partition("=")[2], classes, field), 1))
-    folder = Path(source)
+    name, labels = split_source(source)
+    if labels:
+        return dict(enumerate(_names_of_labels(labels, classes, field), 1))
+    folder = Path(name)
     if not folder.is_dir() or not folders.is_dataset(folder):
         raise FinetuningError(
             f"{source} is no folder with images/ and labels/ (or masks/): name such a folder, or "
@@ -142,7 +154,7 @@ def _table(source: str, classes: Sequence[str], field: str | None) -> dict[int, 
 
 
 def _names_of_labels(labels: str, classes: Sequence[str], field: str | None) -> list[str]:
-    named = [name for name in label_names(labels, field) if _is_class(name)]
+    named = [name for name in label_names(labels, field, classes) if _is_class(name)]
     if not named and not classes:
         raise FinetuningError(
             f"{labels} does not say what its values 1, 2, … mean: name the classes in their order "
@@ -155,11 +167,16 @@ def _pair(
     source: str, classes: Sequence[str], bands: Sequence[int], field: str | None, folder: Path
 ) -> Scene:
     """A raster with labels on its grid."""
-    name, _, labels = source.partition("=")
+    name, labels = split_source(source)
     raster = Raster(name)
     folders.check_bands(raster, bands)
     folder.mkdir()
     grid = Grid.of(raster.dataset)
+    vector = open_labels(labels)
+    if not vector.RasterCount and not any(placed(vector.GetLayer(0), None, POLYGONS)):
+        raise FinetuningError(
+            f"{labels} holds no polygons: draw some, or turn its points and lines into areas"
+        )
     check_overlap(labels, grid, name)
     truth = open_truth(labels, grid, classes, folder, field=field)
     stretch = find_stretch(raster, bands, (0.0, 255.0), "percent-clip")
@@ -179,7 +196,7 @@ def _pair(
 def _fingerprint(sources: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for source in sources:
-        for part in source.split("="):
+        for part in filter(None, split_source(source)):
             path = Path(part)
             files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             for file in filter(Path.is_file, files):

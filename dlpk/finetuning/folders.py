@@ -63,7 +63,7 @@ def values_of(folder: Path) -> list[int]:
     """Pixel values that occur in the masks, in their order."""
     found: set[int] = set()
     for _, mask in pairs(folder):
-        found |= set(np.unique(_first_band(Raster(mask))).tolist())
+        found |= _values(_mask(mask))
     return sorted(int(value) for value in found)
 
 
@@ -87,7 +87,9 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
     return [(path, mapped.get(path) or known[path.stem]) for path in found]
 
 
-def read_folder(folder: Path, numbers: dict[int, int], bands: Sequence[int]) -> list[Scene]:
+def read_folder(
+    folder: Path, numbers: dict[int, int], bands: Sequence[int]
+) -> tuple[list[Scene], list[str]]:
     """Open the images of a folder.
 
     Parameters
@@ -100,7 +102,9 @@ def read_folder(folder: Path, numbers: dict[int, int], bands: Sequence[int]) -> 
 
     Returns
     -------
-    list of Scene
+    scenes : list of Scene
+    odd : list of str
+        What is odd about them, for people.
 
     Raises
     ------
@@ -114,9 +118,12 @@ def read_folder(folder: Path, numbers: dict[int, int], bands: Sequence[int]) -> 
     found = pairs(folder)
     samples = _Samples(bands)
     opened, wrong = [], []
+    nameless: dict[int, str] = {}
     for image, mask in found:
         try:
-            opened.append(_open(image, mask, bands, samples, len(found)))
+            pair, values = _open(image, mask, bands, samples, len(found))
+            opened.append(pair)
+            nameless |= dict.fromkeys(values - set(numbers) - {UNKNOWN}, mask.name)
         except DlpkError as error:
             wrong.append(f"{image.name}: {error}")
     if wrong:
@@ -124,7 +131,11 @@ def read_folder(folder: Path, numbers: dict[int, int], bands: Sequence[int]) -> 
             f"{len(wrong)} of the images in {folder} cannot be used: " + "; ".join(_shown(wrong))
         )
     stretch = samples.stretch()
-    return [_scene(pair, table, bands, stretch) for pair in opened]
+    odd = [arcgis.told(folder, len(found)), arcgis.incomplete(folder)]
+    if nameless:
+        shown = ", ".join(f"{value} ({name})" for value, name in sorted(nameless.items())[:5])
+        odd.append(f"{folder}: no name is known for the values {shown}: they count neither way")
+    return [_scene(pair, table, bands, stretch) for pair in opened], [line for line in odd if line]
 
 
 @dataclass(frozen=True)
@@ -139,8 +150,11 @@ class _Pair:
     is_stretched: bool
 
 
-def _open(image: Path, mask: Path, bands: Sequence[int], samples: _Samples, count: int) -> _Pair:
-    pixels, labels = Raster(image), Raster(mask)
+def _open(
+    image: Path, mask: Path, bands: Sequence[int], samples: _Samples, count: int
+) -> tuple[_Pair, set[int]]:
+    """An image with its mask, and the values of that."""
+    pixels, labels = Raster(image), _mask(mask)
     if (pixels.width, pixels.height) != (labels.width, labels.height):
         raise FinetuningError(
             f"it has {pixels.width} by {pixels.height} pixels and its mask {labels.width} by "
@@ -152,11 +166,22 @@ def _open(image: Path, mask: Path, bands: Sequence[int], samples: _Samples, coun
             "the same place"
         )
     check_bands(pixels, bands)
-    _first_band(labels)  # can be read
+    values = _values(labels)
     samples.add(pixels, count)
     place = place_of(pixels) if pixels.is_referenced else (image.as_posix(), 0.0, 0.0)
     is_stretched = pixels.dtype != np.uint8
-    return _Pair(image, mask, pixels.width, pixels.height, place, is_stretched)
+    return _Pair(image, mask, pixels.width, pixels.height, place, is_stretched), values
+
+
+def _mask(path: Path) -> Raster:
+    """A raster of values; those with a colour table mean the numbers, not the colours."""
+    raster = Raster(path, colors=False)
+    if raster.count > 2:  # a second band may say what is valid
+        raise FinetuningError(
+            f"the mask {path.name} has {raster.count} bands: a mask holds one number per pixel, "
+            "and not colours"
+        )
+    return raster
 
 
 def _corner(raster: Raster) -> str:
@@ -194,7 +219,7 @@ class _Samples:
 def _scene(pair: _Pair, table: np.ndarray, bands: Sequence[int], stretch: Stretch | None) -> Scene:
     def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
         source, valid = Raster(pair.image).read(bands, *window)
-        values = Raster(pair.mask).read([0], *window)[0][0]
+        values = _mask(pair.mask).read([0], *window)[0][0]
         found = table[np.clip(values, 0, 255).astype(np.uint8)]
         found[~valid.all(axis=0).astype(bool)] = UNKNOWN
         return (stretch.apply(source) if stretch and pair.is_stretched else source), found
@@ -211,7 +236,7 @@ def check_bands(raster: Raster, bands: Sequence[int]) -> None:
     """
     if max(bands) >= raster.count:
         raise FinetuningError(
-            f"it has {raster.count} bands, and the package reads number {max(bands) + 1}"
+            f"{raster.path} has {raster.count} bands, and the package reads number {max(bands) + 1}"
         )
 
 
@@ -222,11 +247,11 @@ def place_of(raster: Raster) -> tuple[str, float, float]:
     return f"{raster.projection}|{side}", left / abs(across), -top / (abs(down) or 1.0)
 
 
-def _first_band(raster: Raster) -> np.ndarray:
+def _values(raster: Raster) -> set[int]:
     values = np.asarray(raster.read([0], 0, 0, raster.width, raster.height)[0][0])
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=float(UNKNOWN))
-    return values.astype(np.int64)
+    return set(np.unique(values.astype(np.int64)).tolist())
 
 
 def label_of(name: str, classes: Sequence[str]) -> int:

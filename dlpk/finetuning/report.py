@@ -51,7 +51,7 @@ class Finetuned:
         """The outcome for people."""
         lines = [f"{'IoU on validation blocks':28} {'before':>7} {'after':>7}"]
         for name, old, new in zip(self.classes, self.before, self.after):
-            worse = "  worse than before" if new < old else ""
+            worse = "  worse than before" if round(new, 3) < round(old, 3) else ""
             lines.append(f"{name[:28]:28} {_number(old)} {_number(new)}{worse}")
         lines.append(f"{'mean':28} {_number(_mean(self.before))} {_number(_mean(self.after))}")
         strengths = ", ".join(
@@ -83,7 +83,7 @@ class Finetuned:
             return f"the parent's golden chips were not compared: {self.golden.reason}"
         largest = max(chip.mean for chip in chips)
         flipped = max(chip.flipped_per_million for chip in chips)
-        if self.golden.status == "passed":
+        if self.golden.status == "passed" or round(largest, 3) == 0 == round(flipped / 1e4, 1):
             return "the parent's golden chips come out as before"
         return (
             f"what was known before has changed: on the parent's golden chips by up to "

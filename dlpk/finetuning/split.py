@@ -106,8 +106,10 @@ def split(scenes: Sequence[Scene], classes: Sequence[str], tile: int, seed: int)
 
 
 def _are_few(counts: dict[Block, np.ndarray]) -> bool:
-    alone = (np.array(list(counts.values())).reshape(len(counts), -1)[:, :-1] > 0).sum(axis=0) == 1
-    return len(counts) < FEW_BLOCKS or bool(alone.any())
+    if len(counts) < FEW_BLOCKS:
+        return True
+    alone = (np.array(list(counts.values()))[:, :-1] > 0).sum(axis=0) == 1
+    return bool(alone.any())
 
 
 def _check(table: np.ndarray, classes: Sequence[str], side: int) -> None:

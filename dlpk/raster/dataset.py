@@ -41,6 +41,8 @@ DATA_TYPES = {name: kind for kind, name in PIXEL_TYPES.items()}
 # Part of a pixel by which an extent may miss a pixel's edge: rounding, not a wish for one more.
 ROUNDING = 1e-6
 LARGEST_SIDE = 2**31 - 1
+# As many tiles of 512 pixels as a TIFF can count.
+MOST_PIXELS = 2**31 * 512**2
 
 
 class Raster:
@@ -61,6 +63,9 @@ class Raster:
         One of `dlpk.raster.gdal_files.RESAMPLINGS`.
     label : str, optional
         What it is called in messages instead of its path.
+    colors : bool
+        Whether an image with a colour table holds its colours; otherwise the numbers that stand
+        for them, as masks mean it.
 
     Raises
     ------
@@ -76,10 +81,13 @@ class Raster:
         cell_size: float | None = None,
         resampling: str = RESAMPLINGS[0],
         label: str | None = None,
+        colors: bool = True,
     ) -> None:
         self.path = label or str(path)
         # What the stretch is taken from: all of the raster, as it is in the file.
-        self.native = self._prepared(unpaletted, open_raster(absolute(str(path))))
+        self.native = open_raster(absolute(str(path)))
+        if colors:
+            self.native = self._prepared(unpaletted, self.native)
         self.is_referenced = is_referenced(self.native)
         self.dataset = self.native
         self._transform: tuple[float, ...] = tuple(self.native.GetGeoTransform())
@@ -124,7 +132,7 @@ class Raster:
             )
         whole = extent_of(dataset.GetGeoTransform(), dataset.RasterXSize, dataset.RasterYSize)
         size = ((whole.xmax - whole.xmin) / cell_size, (whole.ymax - whole.ymin) / cell_size)
-        if max(size) > LARGEST_SIDE or min(size) < 0.5:
+        if max(size) > LARGEST_SIDE or size[0] * size[1] > MOST_PIXELS or min(size) < 0.5:
             raise RasterError(
                 f"a cell size of {cell_size:g} would make {size[0]:.3g} by {size[1]:.3g} pixels of "
                 f"{self.path}: it is in units of the coordinate system"

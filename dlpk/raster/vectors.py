@@ -7,6 +7,9 @@ from typing import Any
 
 from osgeo import ogr
 
+from ..errors import RasterError
+
+POLYGONS = (ogr.wkbPolygon, ogr.wkbMultiPolygon)
 # Fields that are likely to name a class.
 LIKELY_FIELDS = ("class", "classname", "class_name", "label", "name", "type", "prompt")
 
@@ -37,6 +40,8 @@ def placed(
         where the coordinate system does not reach.
     """
     own = layer.GetSpatialRef()
+    if own is not None and str(own.GetName()).startswith("Undefined"):
+        own = None  # how GeoPackages say that they have none
     for feature in layer:
         geometry = feature.GetGeometryRef()
         if geometry is None:
@@ -46,5 +51,11 @@ def placed(
             continue
         geometry = geometry.Clone()
         if own is not None and system is not None and not own.IsSame(system):
-            geometry.TransformTo(system)
+            try:
+                geometry.TransformTo(system)
+            except RuntimeError as error:
+                raise RasterError(
+                    f"a geometry of {layer.GetName()} cannot be brought from {own.GetName()} into "
+                    f"{system.GetName()}: {error}"
+                ) from error
         yield feature, geometry

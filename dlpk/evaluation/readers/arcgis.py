@@ -48,17 +48,28 @@ def mapping(root: Path) -> dict[Path, Path]:
     ArcGIS writes a line per pair, in Windows' spelling of paths. Lines that are no pair of an image
     and a label say nothing.
     """
+    return {image: label for image, label in _mapped(root) if image.is_file() and label.is_file()}
+
+
+def incomplete(root: Path) -> str:
+    """What ``map.txt`` names and is not there; empty if nothing."""
+    lost = [p.name for pair in _mapped(root) for p in pair if not p.is_file()]
+    if not lost:
+        return ""
+    shown = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
+    return f"{root / MAPPING} names files that are missing: {shown}: is the copy complete?"
+
+
+def _mapped(root: Path) -> list[tuple[Path, Path]]:
     path = root / MAPPING
     if not path.is_file():
-        return {}
-    found = {}
+        return []
+    found = []
     for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         # File names may hold blanks, so it is the folder of the second that tells where it begins.
         pair = re.split(r"[\s,;]+(?=labels?/)", line.strip().replace("\\", "/"), maxsplit=1)
         if len(pair) == 2 and "\0" not in line and ".." not in line:
-            image, label = root / pair[0], root / pair[1]
-            if image.is_file() and label.is_file():
-                found[image] = label
+            found.append((root / pair[0], root / pair[1]))
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import ogr, osr
+from osgeo import gdal, ogr, osr
 
 from dlpk.errors import FinetuningError
 from dlpk.finetuning.data import read_data
@@ -132,11 +132,69 @@ def test_views_show_what_lies_there(tmp_path: Path) -> None:
             assert dark.median() < bright.median()
 
 
+def paint(path: Path) -> None:
+    """Give a mask colours, as label tools do."""
+    dataset = gdal.Open(str(path), gdal.GA_Update)
+    table = gdal.ColorTable()
+    for value, color in ((0, (20, 0, 0)), (10, (20, 0, 128)), (20, (10, 128, 0))):
+        table.SetColorEntry(value, color)
+    dataset.GetRasterBand(1).SetColorTable(table)
+    dataset.FlushCache()
+
+
+def test_colours_of_masks_are_no_values(tmp_path: Path) -> None:
+    plain = [scene.whole() for scene in data(chips(tmp_path / "a")).scenes]
+    painted = chips(tmp_path / "b")
+    for path in (painted / "labels").iterdir():
+        paint(path)
+    for ours, theirs in zip(data(painted).scenes, plain):
+        assert (ours.whole() == theirs).all()
+
+
+def test_background_among_the_classes_is_none(tmp_path: Path) -> None:
+    folder = chips(tmp_path / "a")
+    (folder / "esri_model_definition.emd").unlink()
+    found = data(folder, classes="background, water, roof")
+    assert found.classes == ("water", "roof") == tuple(found.words)
+    assert set(np.unique(found.scenes[0].whole())) == {0, 1, NOTHING}
+
+
+def test_what_is_odd_is_said(tmp_path: Path) -> None:
+    """Values without a name, and files that map.txt names and are not there."""
+    folder = chips(tmp_path / "a")
+    labels = np.zeros((64, 64), np.uint8)
+    labels[:5] = 77
+    write(folder / "labels" / "000000003.tif", labels, 1096.0)
+    with (folder / "map.txt").open("a") as file:
+        file.write("images\\z.tif labels\\z.tif\n")
+    missing, nameless = data(folder).warnings
+    assert missing.endswith("names files that are missing: z.tif, z.tif: is the copy complete?")
+    assert nameless.endswith(
+        "no name is known for the values 77 (000000003.tif): they count neither way"
+    )
+
+
+def test_names_may_hold_what_stands_between_them(tmp_path: Path) -> None:
+    raster = write(tmp_path / "a,x=y.tif", np.full((3, 64, 96), 9, np.uint8), 1000.0)
+    labels = polygons(tmp_path / "l=1.gpkg", ["roof", "water"])
+    assert data(f"{raster}={labels}").classes == ("roof", "water")
+
+
+def test_polygons_without_a_coordinate_system_lie_in_that_of_the_raster(tmp_path: Path) -> None:
+    raster = write(tmp_path / "r.tif", np.full((3, 64, 96), 9, np.uint8), 1000.0)
+    whole = [
+        data(f"{raster}={polygons(tmp_path / name, ['roof', 'water'], system)}").scenes[0].whole()
+        for name, system in (("l.gpkg", 32618), ("nowhere.gpkg", 0))
+    ]
+    assert (whole[0] == whole[1]).all() and (whole[0] == 0).any()
+
+
 def polygons(path: Path, names: list[str], system: int = 32618) -> Path:
     reference = osr.SpatialReference()
-    reference.ImportFromEPSG(system)
+    if system:
+        reference.ImportFromEPSG(system)
     source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    layer = source.CreateLayer("labels", reference, ogr.wkbPolygon)
+    layer = source.CreateLayer("labels", reference if system else None, ogr.wkbPolygon)
     layer.CreateField(ogr.FieldDefn("class", ogr.OFTString))
     for number, name in enumerate(names):
         feature = ogr.Feature(layer.GetLayerDefn())
@@ -184,6 +242,37 @@ def nowhere(folder: Path) -> str:
     return f"{raster}={polygons(folder / 'l.gpkg', ['roof', 'water'])}"
 
 
+def points(folder: Path) -> str:
+    raster = write(folder / "r.tif", np.full((3, 64, 96), 9, np.uint8), 1000.0)
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(folder / "p.gpkg"))
+    layer = source.CreateLayer("labels", None, ogr.wkbPoint)
+    layer.CreateField(ogr.FieldDefn("class", ogr.OFTString))
+    for number, name in enumerate(("roof", "water")):
+        feature = ogr.Feature(layer.GetLayerDefn())
+        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT({1010 + number} 4990)"))
+        feature.SetField("class", name)
+        layer.CreateFeature(feature)
+    return f"{raster}={folder / 'p.gpkg'}"
+
+
+def colours(folder: Path) -> str:
+    write(folder / "a" / "labels" / "000000003.tif", np.zeros((3, 64, 64), np.uint8), 1096.0)
+    return str(folder / "a")
+
+
+def another_field(folder: Path) -> str:
+    raster = write(folder / "r.tif", np.full((3, 64, 96), 9, np.uint8), 1000.0)
+    labels = polygons(folder / "l.gpkg", ["roof", "water"])
+    source = gdal.OpenEx(str(labels), gdal.OF_VECTOR | gdal.OF_UPDATE)
+    layer = source.GetLayer(0)
+    layer.AlterFieldDefn(
+        layer.GetLayerDefn().GetFieldIndex("class"),
+        ogr.FieldDefn("kind_of_thing", ogr.OFTString),
+        ogr.ALTER_NAME_FLAG,
+    )
+    return f"{raster}={labels}"
+
+
 def unreadable(folder: Path) -> str:
     (folder / "a" / "images" / "000000003.tif").write_bytes(b"II*\0damaged")
     return str(folder / "a")
@@ -207,6 +296,10 @@ def bad_table(folder: Path) -> str:
         (another_place, "000000003.tif: it begins at 1096, 5000 in EPSG:32618 and its mask at"),
         (outside, "they lie at 669181.67 to 669231.53, "),
         (nowhere, "the raster, whose coordinate system is not known, at 0 to 96, 0 to 64"),
+        (points, "p.gpkg holds no polygons"),
+        (colours, "the mask 000000003.tif has 3 bands"),
+        (another_field, "name it with --field; the fields are: kind_of_thing"),
+        (lambda folder: f"{folder}/r.tif=", "names no labels behind the ="),
         (unreadable, "000000003.tif: "),
         (unnamed, "does not say what its pixel values 0, 10, 20 mean"),
         (bad_table, "should list the classes"),
@@ -230,6 +323,7 @@ def test_classes_that_are_not_there_are_named(tmp_path: Path) -> None:
     ("value", "classes", "messages"),
     [
         (0, "water, roof", ["no labelled pixel of any class"]),
+        (77, "water, roof", ["no labelled pixel of any class"]),
         (10, "water, roof", ["no pixel is labelled roof", "every labelled pixel is water"]),
         (10, "water", ["every labelled pixel is water"]),
     ],
