@@ -28,7 +28,9 @@ with open("/proc/self/status") as file:
 def main() -> None:
     """Measure and report."""
     options = parser(__doc__)
-    options.add_argument("--sides", default="4000,12000,40000", help="sides of the rasters in pixels")
+    options.add_argument(
+        "--sides", default="4000,12000,40000", help="sides of the rasters in pixels"
+    )
     given = options.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:

@@ -19,7 +19,7 @@ from osgeo import gdal, ogr
 
 from ..errors import ArgumentsError, OutputError, RasterError
 from ..raster.dataset import Raster
-from ..raster.extent import Extent, listed
+from ..raster.extent import Extent, extent_of, listed
 from ..raster.sampling import find_stretch
 from ..raster.stretch import Stretch
 from ..raster.vectors import POLYGONS, field_names, likely_field, placed
@@ -136,7 +136,8 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
     Returns
     -------
     list of ExamplePrompt
-        In the order of their first polygons; of many the largest.
+        In the order of their first polygons; of many the largest. Those that do not lie on the
+        raster are left out.
 
     Raises
     ------
@@ -149,13 +150,19 @@ def from_layer(path: str | Path, raster: Raster, field: str | None = None) -> li
         raise ArgumentsError(f"the layer {path} cannot be opened: {error}") from error
     layer = source.GetLayer(0)
     chosen = _field(layer, path, field)
+    native = raster.native
+    covered = extent_of(native.GetGeoTransform(), native.RasterXSize, native.RasterYSize)
     places: dict[str, list[Any]] = {}
+    beside = ""
     for feature, geometry in placed(layer, raster.dataset.GetSpatialRef(), POLYGONS):
+        if _is_beside(geometry, covered):  # a layer may cover more than one scene
+            beside = f" on {raster.path}"
+            continue
         name = Path(path).stem if chosen is None else str(feature.GetField(chosen) or "")
         if " ".join(name.split()):
             places.setdefault(" ".join(name.split()), []).append(geometry)
     if not places:
-        raise ArgumentsError(f"the layer {path} holds no polygons with a class")
+        raise ArgumentsError(f"the layer {path} holds no polygons with a class{beside}")
     return [
         ExamplePrompt(name, tuple(sorted(found, key=lambda g: -g.GetArea())[:MOST_EXAMPLES]))
         for name, found in places.items()
@@ -242,8 +249,7 @@ def _cut(
     """A place with its surroundings: uint8, (4, rows, columns), the last band is the mask."""
     xmin, xmax, ymin, ymax = place.GetEnvelope()
     covered = raster.extent
-    outside = xmax < covered.xmin or xmin > covered.xmax
-    if outside or ymax < covered.ymin or ymin > covered.ymax:
+    if _is_beside(place, covered):
         raise RasterError(
             f"the example of {name!r} at {listed(Extent(xmin, ymin, xmax, ymax))} lies outside of "
             f"{raster.path}, which covers {listed(covered)} in its own coordinate system"
@@ -265,6 +271,12 @@ def _cut(
         raise RasterError(f"the example of {name!r} lies where {raster.path} has no data")
     shown = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     return np.concatenate([shown, mask[None] * np.uint8(255)])
+
+
+def _is_beside(place: Any, covered: Extent) -> bool:
+    xmin, xmax, ymin, ymax = place.GetEnvelope()
+    outside = xmax < covered.xmin or xmin > covered.xmax
+    return bool(outside or ymax < covered.ymin or ymin > covered.ymax)
 
 
 def _burnt(place: Any, part: Raster) -> np.ndarray:

@@ -35,8 +35,8 @@ class Inspection:
     bands, data_range : list or None
         ExtractBands and DataRange.
     threshold, padding : number or None
-    thresholds : dict
-        Calibrated thresholds by prompt.
+    thresholds, strengths : dict
+        Calibrated ones by prompt.
     classes : list of dict
         ``value``, ``name`` and ``color`` of each class.
     vocabulary, prompt : str or None
@@ -64,6 +64,7 @@ class Inspection:
     data_range: list[Any] | None
     threshold: float | None
     thresholds: dict[str, Any]
+    strengths: dict[str, Any]
     padding: float | None
     classes: list[dict[str, Any]]
     vocabulary: str | None
@@ -97,6 +98,7 @@ class Inspection:
             ("Data range", self.data_range),
             ("Threshold", self.threshold),
             ("Calibrated", self.thresholds),
+            ("Strengths", self.strengths),
             ("Padding", self.padding),
             ("Vocabulary", self.vocabulary),
             ("Default prompt", self.prompt),
@@ -156,6 +158,7 @@ def _describe(package: Package) -> Inspection:
         data_range=_of(list, emd, "DataRange"),
         threshold=_of((int, float), emd, "Threshold"),
         thresholds=_of(dict, own, "Thresholds") or {},
+        strengths=_of(dict, own, "Strengths") or {},
         padding=_of((int, float), emd, "Padding"),
         classes=[
             {"value": entry.get("Value"), "name": entry.get("Name"), "color": entry.get("Color")}

@@ -97,6 +97,11 @@ def evaluate(
 
     over_dataset = bool(choices["layout"] or choices["protocol"])
     _check_options(over_dataset)
+    if not over_dataset and prediction.lower().endswith(".dlpk"):
+        raise click.UsageError(
+            f"{prediction} is a package: say how the dataset {truth} is laid out with --layout, or "
+            "name a --protocol"
+        )
     for report in reports:
         check_report(report)
     read = [prediction] if over_dataset else files_of([prediction, truth])

@@ -137,6 +137,16 @@ def test_polygons(tmp_path: Path, epsg: int) -> None:
     assert 36 <= (chip[3] > 0).sum() <= 64
 
 
+def test_polygons_beside_the_raster_are_left_out(tmp_path: Path) -> None:
+    """A layer may cover more than one scene; one that lies elsewhere altogether is a mistake."""
+    raster = make_raster(tmp_path / "s.tif", (3, 40, 50))
+    shapes = [(area(5, 5, 6, 6), "roof"), (area(500, 500, 9, 9), "roof")]
+    (found,) = from_layer(polygons(tmp_path / "some.gpkg", shapes), Raster(raster), "kind")
+    assert len(found.places) == 1
+    with pytest.raises(ArgumentsError, match=r"no polygons with a class on .*s\.tif"):
+        from_layer(polygons(tmp_path / "none.gpkg", shapes[1:]), Raster(raster), "kind")
+
+
 def test_layers_without_a_field(tmp_path: Path) -> None:
     raster = make_raster(tmp_path / "s.tif", (3, 40, 50))
     layer = polygons(tmp_path / "sheds.gpkg", [(area(5, 5, 6, 6), "x")])

@@ -87,6 +87,7 @@ def test_progress_on_a_terminal(
         ("classify", "PACKAGE"),
         ("validate P --json --sarif", "exclude each other"),
         ("validate P --run --blocks 0", "--blocks"),
+        ("evaluate P.dlpk labels", "--layout"),
     ],
 )
 def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:

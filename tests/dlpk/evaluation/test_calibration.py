@@ -131,6 +131,7 @@ def test_what_is_kept_under_which_words(corner: tuple[Path, Path, Path], tmp_pat
     with open_package(out) as opened:
         assert opened.emd["CLIPSeg"]["Thresholds"] == {"river|sea": 0.2, "water": 0.4}
         assert opened.emd["CLIPSeg"]["Strengths"] == {"river|sea": 1.5}
+        assert "{'river|sea': 1.5}" in dlpk.inspect(out).to_text()
         words = words_of(
             opened,
             {"text_prompt": "Sea|River, w = water{*2}, water:0.7", "background_prompt": "trees"},

@@ -31,7 +31,8 @@ def test_an_ordinary_package(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
 def test_values_of_wrong_types(value: Any, tmp_path: Path) -> None:
     keys = ("Classes", "CLIPSeg", "ImageWidth", "ExtractBands", "Threshold", "Description")
-    own = {"PromptNames": value, "Vocabulary": value, "Prompt": value, "Thresholds": value}
+    own = {"PromptNames": value, "Vocabulary": value, "Prompt": value}
+    own |= {"Thresholds": value, "Strengths": value}
     manifest = {"format": 1, "licences": value, "created_by": value, "weights": value}
     for emd in ({**json.loads(EMD), **dict.fromkeys(keys, value)}, {"CLIPSeg": own}):
         files = {**FILES, "Model.emd": json.dumps(emd).encode()}
