@@ -18,8 +18,9 @@ from builder.scratch import scratch_folder
 from ..errors import TruthError
 from ..raster.gdal_config import block_cache
 from ..raster.gdal_files import open_raster
-from .grids import ClassRaster, Grid, Window, class_names, on_grid, values_of
-from .labels import OUTSIDE, label_names, open_labels, open_regions, open_truth
+from .class_values import class_values
+from .grids import ClassRaster, Grid, Window, on_grid
+from .labels import OUTSIDE, open_labels, open_regions, open_truth
 from .measures import metrics
 from .measures.boundaries import boundary_counts
 from .measures.counts import IGNORED, MOST_CLASSES, ThresholdCounts, confusion, grouped_confusion
@@ -124,7 +125,9 @@ def evaluate_raster(
                 f"{prediction} has {predicted.RasterCount} bands of whole numbers, and a raster of "
                 "classes has one: it may be an image"
             )
-        names, ours, theirs = _classes(prediction, predicted, truth, labels, chosen)
+        names, ours, theirs = class_values(
+            prediction, predicted, truth, labels, chosen.classes, chosen.field
+        )
         if len(names) > MOST_CLASSES:
             raise TruthError(f"there are {len(names)} classes, at most {MOST_CLASSES} are compared")
         reader: ClassRaster | ProbabilityRaster
@@ -331,63 +334,3 @@ class _Count:
                 )
             )
         return tuple(found)
-
-
-def _classes(
-    prediction: str | Path, predicted: Any, truth: str | Path, labels: Any, options: Options
-) -> tuple[tuple[str, ...], dict[int, int], dict[int, int] | None]:
-    """Names of the classes; prediction value (or band) to class; truth value to class."""
-    if options.classes:
-        pairs = options.classes
-        return (
-            tuple(pairs),
-            {ours: number for number, (ours, _) in enumerate(pairs.values(), 1)},
-            {theirs: number for number, (_, theirs) in enumerate(pairs.values(), 1)},
-        )
-    if predicted.GetRasterBand(1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64):
-        bands = range(1, predicted.RasterCount + 1)
-        ours = {i: str(predicted.GetRasterBand(i).GetDescription()) for i in bands}
-        if not all(ours.values()):
-            raise TruthError(f"{prediction} does not name the classes of its bands")
-    else:
-        ours = class_names(predicted)
-    if ours:
-        names = tuple(ours.values())
-        numbers = {value: number for number, value in enumerate(ours, 1)}
-        theirs_named = label_names(truth, options.field)
-        known = {name.casefold() for name in names}
-        more = [name for name in theirs_named if name.casefold() not in known]
-        if labels.RasterCount and not theirs_named:
-            return names, numbers, numbers if predicted.RasterCount == 1 else None
-        if more and len(more) < len(theirs_named):
-            # Classes that were not looked for are background; see `open_truth` for polygons.
-            return names, numbers, _by_name(labels, names)
-        return names, numbers, None
-    theirs = class_names(labels) if labels.RasterCount else {}
-    if theirs:
-        numbers = {value: number for number, value in enumerate(theirs, 1)}
-        return tuple(theirs.values()), numbers, numbers
-    if not labels.RasterCount:
-        raise TruthError(
-            f"{prediction} does not name its classes, and {truth} has names: say which value is "
-            "which with --classes water=1,road=2"
-        )
-    values = sorted({*values_of(predicted), *values_of(labels)} - {0})
-    if not 0 < len(values) <= MOST_CLASSES:
-        raise TruthError(
-            f"{prediction} and {truth} hold {len(values)} values: say which are classes with "
-            "--classes water=1,road=2"
-        )
-    numbers = {value: number for number, value in enumerate(values, 1)}
-    return tuple(f"class {value}" for value in values), numbers, numbers
-
-
-def _by_name(labels: Any, names: Sequence[str]) -> dict[int, int] | None:
-    if not labels.RasterCount:
-        return None
-    known = {name.casefold(): number for number, name in enumerate(names, 1)}
-    return {
-        value: known[name.casefold()]
-        for value, name in class_names(labels).items()
-        if name.casefold() in known
-    }

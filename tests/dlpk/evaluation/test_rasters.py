@@ -183,6 +183,16 @@ def test_blocks_with_boundaries_are_as_the_whole(tmp_path: Path) -> None:
     assert row["iou_low"] < row["iou"] < row["iou_high"]
 
 
+def test_values_under_the_names_of_others(tmp_path: Path) -> None:
+    """A slip in --classes that exchanges rows is not compared; another name for a class is."""
+    found = np.array([[[1, 2], [1, 2]]], np.uint8)
+    ours = make_raster(tmp_path / "a.tif", found, categories=["", "water", "trees"])
+    with pytest.raises(TruthError, match=r"says water=2, and in .*a\.tif water is 1"):
+        evaluate_raster(ours, ours, Options(classes={"water": (2, 2), "trees": (1, 1)}))
+    result = evaluate_raster(ours, ours, Options(classes={"lakes": (1, 1), "trees": (2, 2)}))
+    assert result.summary()["miou_without_background"] == 1
+
+
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     truth, found = scene()
     ours = make_raster(tmp_path / "a.tif", found, categories=["", "water", "trees"])
