@@ -36,8 +36,9 @@ def array_raster(
     Raises
     ------
     RasterError
-        Its shape, its type or the mask's shape is none of a raster.
+        Its shape, its type or the mask's shape is none of a raster, or its bands come last.
     """
+    array = np.asarray(array)
     kind = DATA_TYPES.get(f"{array.dtype.kind}{array.dtype.itemsize}")
     if array.ndim != 3 or 0 in array.shape or kind is None:
         raise RasterError(
@@ -45,6 +46,11 @@ def array_raster(
             f"{', '.join(DATA_TYPES)}"
         )
     bands, rows, columns = array.shape
+    if columns in (3, 4) and bands > columns and rows > columns:
+        raise RasterError(
+            f"the array's shape {array.shape} looks like (rows, columns, bands), and bands come "
+            "first: np.moveaxis(array, -1, 0)"
+        )
     if mask is not None and mask.shape != (rows, columns):
         raise RasterError(
             f"the mask has the shape {mask.shape}; it must be that of a band, {(rows, columns)}"

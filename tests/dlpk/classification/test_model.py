@@ -75,6 +75,14 @@ def test_loads_once(package: Path, tmp_path: Path) -> None:
     assert mask.all()
 
 
+def test_arrays_that_are_none_of_a_raster(package: Path) -> None:
+    with dlpk.open(package, device="cpu") as model:
+        with pytest.raises(RasterError, match=r"\(50, 40, 3\) looks like .* np.moveaxis"):
+            model.predict(np.zeros((50, 40, 3), np.uint8))
+        with pytest.raises(RasterError, match=r"int64\[1, 2\]; it must be \(bands, rows, col"):
+            model.predict([[1, 2]])  # type: ignore[arg-type]
+
+
 def test_functions_that_keep_state_get_new_objects(package: Path) -> None:
     with dlpk.open(package, device="cpu") as model:
         for _ in range(3):

@@ -260,7 +260,7 @@ def test_resampling(tmp_path: Path) -> None:
     assert not np.array_equal(results["bilinear"], results["cubic"])
 
 
-@pytest.mark.parametrize("cell_size", [0, -1, float("nan"), float("inf"), 1e-9, 1e9])
+@pytest.mark.parametrize("cell_size", [0, -1, float("nan"), float("inf"), 1e-9, 1e-6, 1e9])
 def test_impossible_cell_sizes(tmp_path: Path, cell_size: float) -> None:
     with pytest.raises(RasterError, match="cell size"):
         Raster(make_raster(tmp_path / "s.tif"), cell_size=cell_size)
