@@ -127,7 +127,11 @@ def write_result(
                 last_trim = time.monotonic()
 
         tasks = (Task(*pair) for pair in enumerate(session.grid.blocks()))
-        run_stages(tasks, read, compute, write, finished)
+        try:
+            run_stages(tasks, read, compute, write, finished)
+        finally:
+            if hashing.ident is not None:  # it reads a file that may be closed from here on
+                hashing.join()
         check()
         tags["DLPK_PACKAGE_SHA256"] = session.loaded.package.sha256 or ""
         if left_out:

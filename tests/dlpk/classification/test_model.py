@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,24 @@ def test_stopping(package: Path, tmp_path: Path) -> None:
             model.classify(raster, tmp_path / "o.tif", progress=fail)
     assert told == [(256, 2000), (512, 2000), (768, 2000)]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_nothing_reads_a_package_that_is_closed(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stops waits for the thread that takes the package's hash."""
+    began = threading.Event()
+
+    def slow(root: Path) -> str:
+        began.set()
+        time.sleep(0.3)
+        return "hash"
+
+    monkeypatch.setattr("dlpk.package.package._hash_folder", slow)
+    raster, threads = make_raster(tmp_path / "a.tif"), set(threading.enumerate())
+    with dlpk.open(package, device="cpu") as model, pytest.raises(CancelledError):
+        model.classify(raster, tmp_path / "o.tif", progress=lambda done, total: not began.wait(9))
+    assert set(threading.enumerate()) <= threads
 
 
 def test_ranges_of_blocks_with_a_given_stretch(tmp_path: Path) -> None:
