@@ -35,6 +35,8 @@ ATTEMPTS = 3
 LATE, LATE_SECONDS = 4, 10.0
 # How often the connection is looked at, and how long a cluster may be without workers, in seconds.
 LOOK, WORKERLESS = 1.0, 300.0
+# How long a worker may take to hand over the report of a range that it has finished.
+REPORTING = 30.0
 # What Dask's client raises when there is nobody to ask any more.
 LOST = (OSError, RuntimeError, TimeoutError, asyncio.TimeoutError)
 
@@ -156,9 +158,15 @@ class _Spread:
         sent = self._sent.pop(future)
         try:
             error = future.exception()
-            report = None if error else future.result()
+            report = None if error else future.result(timeout=REPORTING)
         except CancelledError as lost:  # not by us: those are not waited for
             raise self._lost() from lost
+        except (TimeoutError, asyncio.TimeoutError):  # it hangs, with the report in its hands
+            LOG.info("blocks %d-%d: no report comes, they are done again", sent.first, sent.last)
+            same = (sent.first, sent.last)
+            if same not in ((s.first, s.last) for s in self._sent.values()):
+                self._again.append(same)
+            return
         if report is None:
             self._take_error(sent, error)
         else:

@@ -129,7 +129,7 @@ def test_what_has_no_words_starts_from_examples(tmp_path: Path) -> None:
 
         def say(line: str) -> None:
             said.append(line)
-            if line.startswith("step    1"):
+            if line.startswith("step    4"):
                 raise Killed
 
         with pytest.raises(Killed):

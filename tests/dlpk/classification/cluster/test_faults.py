@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Future
 from osgeo import gdal
 
 import dlpk
@@ -159,9 +160,28 @@ def test_a_worker_that_hangs(
         assert result.failed == ()
         assert run.same()
     finally:
-        os.kill(int(stopped.read_text()), signal.SIGCONT)
+        with suppress(ProcessLookupError):  # Dask itself may have given it up
+            os.kill(int(stopped.read_text()), signal.SIGCONT)
     time.sleep(0.3)
     assert run.same()  # what the late worker does is of no consequence
+
+
+def test_a_worker_that_hangs_before_it_has_reported(
+    run: Run, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has done is done again, and nothing else waits for it."""
+    original, asked = Future.result, []
+
+    def result(self: Future, timeout: float | None = None) -> Any:
+        asked.append(timeout)
+        if len(asked) == 2:
+            raise TimeoutError
+        return original(self, timeout)
+
+    monkeypatch.setattr(Future, "result", result)
+    assert run(client).failed == ()
+    assert run.same()
+    assert len(asked) > 2 and None not in asked
 
 
 @pytest.mark.parametrize("kind", ["raise", "kill"])
