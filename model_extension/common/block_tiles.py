@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -123,13 +124,14 @@ class Tiles:
                     found.append(start)
         return list(dict.fromkeys(found))
 
-    def reaches_out(self, start: tuple[int, int]) -> bool:
-        """Whether a tile also gives something to other blocks."""
-        spans = self._spans(start)
-        return any(
-            span[0] < wanted[0] or span[1] > wanted[1]
-            for span, wanted in zip(spans, (self.block.rows, self.block.columns))
-        )
+    def others(self, start: tuple[int, int]) -> int:
+        """To how many other blocks of this size a tile also gives something."""
+        blocks = 1
+        wanted = (self.block.rows, self.block.columns)
+        for (first, last), (low, high) in zip(self._spans(start), wanted):
+            beyond = (max(0, low - first), max(0, last - high))
+            blocks *= 1 + sum(math.ceil(pixels / (high - low)) for pixels in beyond)
+        return blocks - 1
 
     def content(self, start: tuple[int, int]) -> Hashable:
         """All that the image of a tile depends on."""

@@ -98,16 +98,17 @@ class Tiled:
 
     def _predicted(self, tiles: Tiles, group: list[tuple[int, int]]) -> Tensor:
         """Values of some tiles, from memory where a block before has seen them all."""
+        uses = [tiles.others(start) for start in group]
         keys: list[Hashable] = [
-            tiles.content(start) if tiles.reaches_out(start) else None for start in group
+            tiles.content(start) if times else None for start, times in zip(group, uses)
         ]
         kept = [None if key is None else self._kept.get(key) for key in keys]
         missing = [start for start, known in zip(group, kept) if known is None]
         fresh = iter(self._fresh(tiles, missing) if missing else ())
         found = [next(fresh) if known is None else known[0] for known in kept]
-        for key, values in zip(keys, found):
-            if key is not None:
-                self._kept.keep(key, [values.clone()])
+        for key, known, values, times in zip(keys, kept, found, uses):
+            if key is not None and known is None:
+                self._kept.keep(key, [values.clone()], times)
         return torch.stack(found)
 
     def _fresh(self, tiles: Tiles, group: list[tuple[int, int]]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any, Callable
 
@@ -251,9 +252,9 @@ class Segmenter:
     ) -> list[Tensor]:
         """Activations of some tiles, from memory where they have been seen before."""
         again = self._changes > 1
+        uses = [math.inf if again else tiles.others(start) for start in group]
         keys: list[Hashable] = [
-            (view, tiles.content(start)) if again or tiles.reaches_out(start) else None
-            for start in group
+            (view, tiles.content(start)) if times else None for start, times in zip(group, uses)
         ]
         known: dict[Hashable, Any] = {key: self._tiles.get(key) for key in keys if key is not None}
         missing = [start for start, key in zip(group, keys) if known.get(key) is None]
@@ -266,9 +267,9 @@ class Segmenter:
             # Copies: a part of a batch would keep all of it in memory.
             fresh = [[layer[i : i + 1].clone() for layer in encoded] for i in range(len(missing))]
         parts = [known.get(key) or fresh.pop(0) for key in keys]
-        for key, part in zip(keys, parts):
-            if key is not None:
-                self._tiles.keep(key, part)
+        for key, part, times in zip(keys, parts, uses):
+            if key is not None and (again or known[key] is None):
+                self._tiles.keep(key, part, times)
         layers = [torch.cat(parts) for parts in zip(*parts)]
         return [filled_up(layer, least) for layer in layers]
 
