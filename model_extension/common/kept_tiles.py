@@ -53,7 +53,7 @@ class KeptTiles:
         """
         self._pop(content)
         self._put(content, tensors, uses)
-        while self.bytes > self.spare_bytes and self._spare:
+        while self._spare and self.bytes > min(self.spare_bytes, self.most_bytes):
             self.bytes -= _size(self._spare.popitem(last=False)[1].tensors)
         while self.bytes > self.most_bytes:
             self.bytes -= _size(self._needed.popitem(last=False)[1].tensors)
