@@ -18,9 +18,9 @@ from builder.scratch import scratch_folder
 from ..errors import TruthError
 from ..raster.gdal_config import block_cache
 from ..raster.gdal_files import open_raster
-from .class_values import class_values
 from .grids import ClassRaster, Grid, Window, on_grid
 from .labels import OUTSIDE, open_labels, open_regions, open_truth
+from .matched_classes import match_classes
 from .measures import metrics
 from .measures.boundaries import boundary_counts
 from .measures.counts import IGNORED, MOST_CLASSES, ThresholdCounts, confusion, grouped_confusion
@@ -125,7 +125,7 @@ def evaluate_raster(
                 f"{prediction} has {predicted.RasterCount} bands of whole numbers, and a raster of "
                 "classes has one: it may be an image"
             )
-        names, ours, theirs = class_values(
+        names, ours, theirs = match_classes(
             prediction, predicted, truth, labels, chosen.classes, chosen.field
         )
         if len(names) > MOST_CLASSES:

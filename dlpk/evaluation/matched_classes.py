@@ -14,7 +14,7 @@ from .labels import label_names
 from .measures.counts import MOST_CLASSES
 
 
-def class_values(
+def match_classes(
     prediction: str | Path,
     predicted: Any,
     truth: str | Path,
