@@ -6,8 +6,9 @@
 Every group is left out once: the methods of `dlpk finetune` learn from the others and are tested
 on it, beside the words alone and a U-Net that is trained from scratch on the same views for as
 long as the decoder took. `decoder-8` learns from 8 scenes. Data are folders images/ and masks/ with
-classes.txt; scenes are reduced to 704 pixels, tiles overlap as in a run. Views of all scenes are
-encoded once; a group learns from those of the others. With `--scratch` they stay for the next time.
+classes.txt; scenes have their own pixels and at least those of a tile, tiles overlap as in a run.
+What the encoder sees is encoded once; a group learns from views of the others. With `--scratch`
+that stays for the next time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,9 @@ from dlpk.finetuning.learning.choice import Choice, choose
 from dlpk.finetuning.learning.learner import RECIPES, Learner, Recipe
 from dlpk.finetuning.learning.losses import class_weights, loss_of
 from dlpk.finetuning.learning.trainer import Trainer
-from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene
+from dlpk.finetuning.scenes import NOTHING, UNKNOWN
 from dlpk.finetuning.split import split
-from dlpk.finetuning.views import draw_training, draw_validation, show
+from dlpk.finetuning.views import View, draw_training, draw_validation, show
 from model_extension.clipseg.network.config import NetworkConfig
 from model_extension.clipseg.network.network import CLIPSeg
 from model_extension.clipseg.network.precision import has_bfloat16_instructions
@@ -49,10 +50,12 @@ from .unet import UNet, learn
 
 TILE, PADDING, PATCH = 352, 44, 16
 # Views for training at most: five of six groups have as many as `dlpk finetune` draws.
-MOST = 1920
+MOST = 960
 MEAN, STD = (
     torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 )
+# Logits of a view, by its number.
+Segment = Callable[[int], Tensor]
 # What classes start from, in words of COCO-Stuff.
 WORDS = {
     "water": ("water-other", "river", "sea"),
@@ -64,7 +67,7 @@ WORDS = {
 
 
 class Views:
-    """Views of all scenes, encoded.
+    """Views of all scenes and, behind those, the tiles of a run; all of them encoded.
 
     Parameters
     ----------
@@ -84,7 +87,17 @@ class Views:
         blocks = self.split.training
         count = options.views or min(MOST, max(64, 8 * len(blocks)))
         views = draw_training(data.scenes, self.split, blocks, count, TILE, options.seed)
-        self.all = views + draw_validation(data.scenes, self.split, TILE)
+        views += draw_validation(data.scenes, self.split, TILE)
+        self.grids = [
+            grids(Place(0, 0, scene.height, scene.width), TILE, PATCH, 2 * PADDING, (1.0,))[0]
+            for scene in data.scenes
+        ]
+        self.all = views + [
+            View(number, column, row, TILE, 0, -1, -1, False)
+            for number, grid in enumerate(self.grids)
+            for row in grid.rows.starts
+            for column in grid.columns.starts
+        ]
         tokens = (TILE // self.config.patch) ** 2 + 1
         shape = (len(self.all), len(self.config.extract), tokens, self.config.vision.width)
         key = f"{options.data} {options.weights} {options.device} {options.seed} {count}"
@@ -103,12 +116,16 @@ class Views:
         self.seconds = 0.0 if encode else float(clock.read_text(encoding="utf-8"))  # per view
 
     def of(self, scenes: set[int], *, training: bool) -> list[int]:
-        """Numbers of the views that show one of these scenes."""
+        """Numbers of the views to train or validate with that show one of these scenes."""
         return [
             number
             for number, view in enumerate(self.all)
-            if view.training == training and view.scene in scenes
+            if view.block >= 0 and view.training == training and view.scene in scenes
         ]
+
+    def tiles(self, scene: int) -> list[int]:
+        """Numbers of the tiles of a scene, in their order."""
+        return [n for n, view in enumerate(self.all) if view.block < 0 and view.scene == scene]
 
     def show(self, number: int) -> tuple[Tensor, Tensor]:
         """Pixels and labels of a view."""
@@ -130,7 +147,7 @@ class Fold:
         self.options, self.data, self.views, self.group = options, data, views, group
         self.device = views.device
         self.fast = self.device.type == "cuda" or has_bfloat16_instructions()
-        self.test = [s for s, g in zip(data.scenes, data.groups) if g == group]
+        self.test = [number for number, g in enumerate(data.groups) if g == group]
         self.train = [number for number, g in enumerate(data.groups) if g != group]
         self.seconds = 0.0  # that the decoder took
 
@@ -149,17 +166,15 @@ class Fold:
         name, _, few = method.partition("-")
         scenes = self.scenes(few)
         if name == "words":
-            learner = self.learner(RECIPES["prompts"])
-            return self.evaluate(lambda x: learner.network(x, learner.embeddings))
+            return self.evaluate(self.masks_of(self.learner(RECIPES["prompts"])))
         if name == "unet":
             return self.unet(scenes)
         trained, seconds = self.learn(name, scenes)
         if method == "decoder":
             self.seconds = seconds
-        learner, choice = trained.learner, choose(trained.predictions(), len(self.data.classes))
-        learner.merge()
+        choice = choose(trained.predictions(), len(self.data.classes))
         return {
-            **self.evaluate(lambda x: learner.network(x, learner.embeddings), choice),
+            **self.evaluate(self.masks_of(trained.learner), choice),
             "strengths": choice.strengths,
             "seconds": round(seconds),
             "steps": trained.step,
@@ -174,6 +189,10 @@ class Fold:
         """A learner at its beginning."""
         grid = TILE // self.views.config.patch
         return Learner(self.views.network(), self.start(), recipe, grid, self.options.seed)
+
+    def masks_of(self, learner: Learner) -> Segment:
+        """What a learner makes of a view."""
+        return lambda row: learner.logits(self.views.activations.take([row], self.device)[0])
 
     def learn(self, name: str, scenes: set[int]) -> tuple[Trainer, float]:
         """Train as `dlpk finetune` does; also the seconds that it took, encoding included."""
@@ -226,21 +245,22 @@ class Fold:
 
         spent = self.seconds
         steps = learn(network, draw, loss, spent, seed=self.options.seed, fast=self.fast)
-        return {**self.evaluate(network), "seconds": round(spent), "steps": steps}
+        segment = lambda row: network(self.views.show(row)[0][None].to(self.device))  # noqa: E731
+        return {**self.evaluate(segment), "seconds": round(spent), "steps": steps}
 
-    def evaluate(self, segment: Any, choice: Choice | None = None) -> dict[str, list[float]]:
+    def evaluate(self, segment: Segment, choice: Choice | None = None) -> dict[str, list[float]]:
         """IoU per class over all scenes that were left out, as a package with that choice gives it.
 
         Also ``plain``: by the largest probability, without strengths.
         """
         classes = len(self.data.classes)
-        nothing = any((scene.whole() == NOTHING).any() for scene in self.test)
+        truths = {number: self.data.scenes[number].whole() for number in self.test}
+        nothing = any((truth == NOTHING).any() for truth in truths.values())
         plain = Choice(0.5 if nothing else 0.0, (1.0,) * classes, 0.0, 0.0)
         choices = {"iou": choice or plain, "plain": plain}
         tables = {name: np.zeros((classes + 1) ** 2) for name in choices}
-        for scene in self.test:
-            found, labels = self._blended(scene, segment), torch.from_numpy(scene.whole())
-            labels = labels.to(self.device)
+        for scene, truth in truths.items():
+            found, labels = self._blended(scene, segment), torch.from_numpy(truth).to(self.device)
             known = labels != UNKNOWN
             number = torch.where(labels == NOTHING, classes, labels.long())[known]
             for name, made in choices.items():
@@ -251,25 +271,18 @@ class Fold:
                 tables[name] += torch.bincount(code, minlength=(classes + 1) ** 2).cpu().numpy()
         return {name: _ious(counts.reshape(classes + 1, -1)) for name, counts in tables.items()}
 
-    def _blended(self, scene: Scene, segment: Any) -> Tensor:
-        source = torch.from_numpy(scene.read((0, 0, scene.width, scene.height))[0].copy())
-        normal = ((source.float() / 255 - MEAN) / STD).to(self.device)
-        place = Place(0, 0, scene.height, scene.width)
-        grid = grids(place, TILE, PATCH, 2 * PADDING, (1.0,))[0]
-        rows, columns = (0, scene.height), (0, scene.width)
-        blend = Blend(grid, rows, columns, len(self.data.classes), normal)
-        size = (grid.rows.size, grid.columns.size)
-        missing = (0, max(0, size[1] - scene.width), 0, max(0, size[0] - scene.height))
-        image = F.pad(normal, missing)
-        for row in grid.rows.starts:
-            for column in grid.columns.starts:
-                tile = image[:, row : row + size[0], column : column + size[1]]
-                with (
-                    torch.no_grad(),
-                    torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast),
-                ):
-                    logits = segment(tile[None])
-                blend.add([(row, column)], logits.float().sigmoid())
+    def _blended(self, scene: int, segment: Segment) -> Tensor:
+        grid, classes = self.views.grids[scene], len(self.data.classes)
+        sides = [(0, side.pixels) for side in grid]
+        blend = Blend(grid, sides[0], sides[1], classes, torch.zeros(1, device=self.device))
+        for row in self.views.tiles(scene):
+            with (
+                torch.no_grad(),
+                torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast),
+            ):
+                logits = segment(row)
+            view = self.views.all[row]
+            blend.add([(view.top, view.left)], logits.float().sigmoid())
         return blend.result()[0]
 
 

@@ -10,8 +10,6 @@ from PIL import Image
 
 from dlpk.finetuning.scenes import NOTHING, UNKNOWN, Scene, Window
 
-LONGEST = 704
-
 
 @dataclass(frozen=True)
 class Data:
@@ -23,7 +21,7 @@ class Data:
 
 
 def read_scenes(folder: Path, grouping: str) -> Data:
-    """Read images and masks, reduced."""
+    """Read images and masks."""
     lines = (folder / "classes.txt").read_text(encoding="utf-8").splitlines()
     table = np.full(256, UNKNOWN, np.uint8)
     classes: list[str] = []
@@ -44,15 +42,13 @@ def read_scenes(folder: Path, grouping: str) -> Data:
 
 
 def _scene(image: Path, mask: Path, table: np.ndarray) -> Scene:
-    picture, labels = Image.open(image).convert("RGB"), Image.open(mask)
-    factor = min(1.0, LONGEST / max(picture.size))
-    size = (round(picture.width * factor), round(picture.height * factor))
-    pixels = np.moveaxis(np.array(picture.resize(size, Image.Resampling.BILINEAR)), -1, 0)
-    values = table[np.array(labels.resize(size, Image.Resampling.NEAREST))]
+    pixels = np.moveaxis(np.array(Image.open(image).convert("RGB")), -1, 0)
+    values = table[np.array(Image.open(mask))]
+    height, width = values.shape
 
     def read(part: Window) -> tuple[np.ndarray, np.ndarray]:
-        left, top, width, height = part
-        place = (slice(top, top + height), slice(left, left + width))
+        left, top, across, down = part
+        place = (slice(top, top + down), slice(left, left + across))
         return pixels[(slice(None), *place)], values[place].copy()
 
-    return Scene(image.name, *size, (image.name, 0.0, 0.0), read)
+    return Scene(image.name, width, height, (image.name, 0.0, 0.0), read)
