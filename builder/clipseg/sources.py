@@ -102,7 +102,7 @@ def open_source(
         return _folder(path, stack, source, "folder")
     if path.exists():
         return _authors(path, clip, stack)
-    if path.suffix in _WEIGHTS_SUFFIXES or source.count("/") != 1 or source.startswith((".", "/")):
+    if path.suffix in _WEIGHTS_SUFFIXES or source.count("/") != 1 or source.strip("./") != source:
         raise SourceError(
             f"no such file or folder: {source}. Weights are a hub id ('{DEFAULT_SOURCE}'), a "
             "folder in the hub's layout, the authors' decoder .pth, or 'mini'"

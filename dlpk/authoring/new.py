@@ -21,6 +21,7 @@ from ..errors import AuthoringError, OutputError
 from .classes import read_classes
 from .normalisation import choose
 
+LARGEST_TILE = 4096
 ACTIVATIONS = ("softmax", "sigmoid", "probabilities", "regression")
 
 
@@ -111,6 +112,8 @@ def new(
 
     if activation not in (None, *ACTIVATIONS):
         raise AuthoringError(f"activation is {activation!r}; it is one of {', '.join(ACTIVATIONS)}")
+    if tile is not None and not 1 <= tile <= LARGEST_TILE:
+        raise AuthoringError(f"a tile of {tile} pixels: it must be from 1 to {LARGEST_TILE:,}")
     target = Path(folder)
     name = function_name(target)
     check_target(target)
@@ -294,5 +297,6 @@ def _lines(original: Any, network: Network, assumed: bool, found: float) -> Iter
     if network.file.endswith(".onnx"):
         yield (
             "onnxruntime runs it, which the deep learning libraries bring for ArcGIS Pro 3.3 and "
-            "later (from Esri's list, not tried); --as-torch makes it independent of that"
+            "later (from Esri's list, not tried); with --model, --as-torch makes it independent "
+            "of that"
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from osgeo import gdal
 
-from ..errors import FunctionError
+from ..errors import FunctionError, PackageError
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say, print_message
 from ..harness.phases import CLASSIFY_PIXELS, LoadedFunction, check_tool
@@ -62,9 +62,11 @@ class LoadedModel:
             with self._environment:
                 self._loaded = LoadedFunction(opened, number)
             self._stack = stack.pop_all()
+        self._closed = False
 
     def close(self) -> None:
         """Remove what was unpacked."""
+        self._closed = True
         self._stack.close()
 
     def __exit__(self, *error: object) -> None:
@@ -93,6 +95,8 @@ class LoadedModel:
         Session
             To be used inside, until the next call of this model.
         """
+        if self._closed:
+            raise PackageError(f"{self.package.name} was closed: open it again")
         with block_cache(), self._environment:
             session = Session.start(self._loaded, raster, arguments, settings, stretch)
             with self._used(session):

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "dlpk"
         message = " ".join(error.format_message().split())
-        return _failed(f"{message} See {path} --help", Exit.USAGE)
+        return _failed(f"{message.rstrip('.')}. See {path} --help", Exit.USAGE)
     except DlpkError as error:
         return _failed(str(error))
     except ImportError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 Command = Callable[..., Any]
 
@@ -82,6 +83,19 @@ phase = click.option(
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 no_progress = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+
+
+def refuse(names: Iterable[str], why: str) -> None:
+    """Refuse options that were written and have `why`, such as "no effect without --run"."""
+    context = click.get_current_context()
+    written = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in names
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+    if written:
+        raise click.UsageError(f"{', '.join(written)} has {why}")
 
 
 def isolate(run: Command) -> Command:

@@ -45,7 +45,7 @@ def write_accuracy(package: str | Path, out: str | Path, result: Evaluation) -> 
     summary = result.summary()
     with open_package(package) as opened:
         if not opened.is_clipseg or opened.root is None or opened.emd_path is None:
-            raise TruthError(f"{package} was not built by this project: it is not changed")
+            raise TruthError(f"{package} is no package of dlpk build: it is not changed")
 
         def change(emd: dict[str, Any]) -> dict[str, Any]:
             emd["accuracy"] = round(summary["accuracy"], 4)

@@ -82,7 +82,7 @@ def open_truth(
         raise TruthError(f"outside is {outside!r}; it must be one of {', '.join(OUTSIDE)}")
     source = open_labels(path)
     if source.RasterCount:
-        chosen = values or _class_values(source, classes)
+        chosen = values or _class_values(source, classes, path)
         unknown = {value: IGNORED for value in ignore if value not in chosen}
         about = {"classes of the truth": _listed(chosen, classes)}
         truth = ClassRaster(on_grid(source, grid, str(path), "near"), {**unknown, **chosen}, about)
@@ -254,10 +254,18 @@ def burnt(
     return target
 
 
-def _class_values(source: Any, classes: Sequence[str]) -> dict[int, int]:
+def _class_values(source: Any, classes: Sequence[str], path: str | Path) -> dict[int, int]:
     names = {name.casefold(): value for value, name in class_names(source).items()}
     if all(name.casefold() in names for name in classes):
         return {names[name.casefold()]: number for number, name in enumerate(classes, 1)}
+    called = {value: name for name, value in names.items()}
+    for number, name in enumerate(classes, 1):
+        if called.get(number, name.casefold()) != name.casefold():
+            raise TruthError(
+                f"the labels {path} call {number} {called[number]}, not {name}: name the class as "
+                f"they do, as in '{called[number]} = {name}', or say its value with --classes "
+                f"{name}={number}"
+            )
     return {number: number for number in range(1, len(classes) + 1)}
 
 

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TruthError
+from .measures.boundaries import check_distances
 from .measures.matting import GROUPINGS
 
 COMBINE = ("mean", "maximum")
 SCORES = ("probability", "softmax")
+# Least and most of every number.
+RANGES = {
+    "threshold": (0, 1),
+    "background_strength": (0, 1000),
+    **dict.fromkeys(("short_side", "long_side", "square"), (1, 32768)),
+}
 PROMPTS = ("text", "image", "both")
 # Sentences by the name of their set.
 TEMPLATES: dict[str, list[str]] = json.loads(
@@ -63,7 +70,7 @@ class Method:
     Raises
     ------
     TruthError
-        A choice is none of those there are.
+        A choice is none of those there are, or a number is out of range.
     """
 
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -89,6 +96,11 @@ class Method:
                 raise TruthError(
                     f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}"
                 )
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise TruthError(f"{name} is {value:g}; it must be from {least:,} to {most:,}")
+        check_distances(self.boundary)
         if self.threshold is None and (self.forced or self.fallback or self.background_words):
             raise TruthError(
                 "forced, fallback and background_words need a threshold: without one the package "

@@ -22,7 +22,7 @@ from .grids import ClassRaster, Grid, Window, on_grid
 from .labels import OUTSIDE, open_labels, open_regions, open_truth
 from .matched_classes import match_classes
 from .measures import metrics
-from .measures.boundaries import boundary_counts
+from .measures.boundaries import boundary_counts, check_distances
 from .measures.counts import IGNORED, MOST_CLASSES, ThresholdCounts, confusion, grouped_confusion
 from .provenance import versions
 from .reports.pictures import shrunk, thumbnail
@@ -66,6 +66,11 @@ class Options:
         Side in pixels of the blocks that are samples.
     ignore : sequence of int
         Values of a truth raster that are not known, beside its NoData.
+
+    Raises
+    ------
+    TruthError
+        A number is out of range.
     """
 
     classes: Mapping[str, tuple[int, int]] | None = None
@@ -79,6 +84,13 @@ class Options:
     image: str | Path | None = None
     block: int | None = None
     ignore: Sequence[int] = (IGNORED,)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise TruthError(f"the threshold is {self.threshold:g}; it must be from 0 to 1")
+        if self.block is not None and self.block < 1:
+            raise TruthError(f"blocks have {self.block} pixels on a side; they need at least 1")
+        check_distances(self.boundary)
 
 
 def evaluate_raster(

@@ -187,7 +187,7 @@ def choose_method(method: str, blocks: int, device: str) -> tuple[str, str]:
 def _definition(parent: Package) -> ModelDefinition:
     if "CLIPSeg" not in parent.emd or parent.root is None or parent.emd_path is None:
         raise FinetuningError(
-            f"{parent.source} was not built by this project: only its packages can be taught"
+            f"{parent.source} is no package of dlpk build: only those can be taught"
         )
     try:
         return read_definition(str(parent.emd_path), str(parent.root))

@@ -78,6 +78,8 @@ class Finetuned:
         return "\n".join(lines)
 
     def _forgotten(self) -> str:
+        if self.method == "prompts":
+            return "all other prompts give what they gave"
         chips = self.golden.chips
         if not chips:
             return f"the parent's golden chips were not compared: {self.golden.reason}"

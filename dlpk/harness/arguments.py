@@ -125,7 +125,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
         name = name.strip()
         if not separator or not name:
             raise ArgumentsError(
-                f"{assignment!r} is not an argument: write name=value, for example threshold=0.4"
+                f"{assignment!r} is no choice: write name=value, for example threshold=0.4"
             )
         if name in given:
             raise ArgumentsError(f"the argument {name!r} is given twice")

@@ -114,6 +114,8 @@ def serve(
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not host:
+        raise ServerError("the address to listen at is empty: 0.0.0.0 is all of this machine's")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)

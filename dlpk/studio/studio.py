@@ -19,7 +19,9 @@ from model_extension.common.ground import pixel_metres
 
 from ..classification.examples import MOST_EXAMPLES, gather_examples, write_examples
 from ..classification.model import Model
+from ..classification.raster_info import choose_bands
 from ..errors import ArgumentsError, DlpkError, RasterError
+from ..harness.devices import device_number
 from ..harness.environment import Say, print_message
 from ..harness.phases import check_tool
 from ..output.legend import emd_classes
@@ -57,7 +59,7 @@ class Studio:
     Raises
     ------
     DlpkError
-        The package or a raster cannot be opened.
+        The package or a raster cannot be opened, or do not fit together.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class Studio:
         device: str = "auto",
         say: Say | None = None,
     ) -> None:
+        device_number(device)
         with ExitStack() as stack:
             self.package = stack.enter_context(open_package(package))
             check_tool(self.package)
             self.definition = definition_of(self.package)
             bands = RGB if self.definition is None else tuple(self.definition.extract_bands)
             self.pyramids = [Pyramid(path, bands) for path in rasters]
+            for pyramid in self.pyramids if self.definition is not None else ():
+                choose_bands(bands, pyramid.raster)
             self._scratch = stack.enter_context(scratch_folder())
             self._stack = stack.pop_all()
         self.runs = Runs(self._scratch)

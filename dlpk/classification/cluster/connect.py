@@ -45,6 +45,7 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
     """
     import dask
     import distributed
+    from distributed.comm.addressing import get_address_host_port
 
     Client: Any = distributed.Client
     LocalCluster: Any = distributed.LocalCluster
@@ -52,6 +53,7 @@ def connected(workers: int | None = None, scheduler: str | None = None) -> Itera
         raise ArgumentsError("either a number of workers or the address of a scheduler is needed")
     if scheduler is not None:
         try:
+            get_address_host_port(scheduler)  # else a client that never was one is torn down late
             client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             reason = str(error) or type(error).__name__

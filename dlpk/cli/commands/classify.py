@@ -128,6 +128,8 @@ def _classify(
 
     if not choices["polygons"] and (choices["smoothing"] or choices["minimum_area"]):
         raise click.UsageError("--smoothing and --minimum-area are for --polygons.")
+    if workers is None and scheduler is None:
+        options.refuse(("resources", "range_seconds"), "no effect without --workers or --scheduler")
     choices["settings"] = parse_settings(parse_assignments(settings))
     choices["extent"] = parse_extent(extent) if extent is not None else None
     several = any(map(stands_for_several, paths))

@@ -31,6 +31,8 @@ def pack(folder: str, out: str, **settings: Any) -> None:
     """
     from ...packing.pack import pack
 
+    if not settings["golden"]:
+        options.refuse(["arguments"], "no effect without --golden")
     built = pack(folder, out, **settings)
     for note in built.notes:
         print(note, file=sys.stderr)

@@ -60,13 +60,13 @@ def validate(
     """Find everything wrong with a package.
 
     PACKAGE is a .dlpk, a folder, an .emd or a model definition as JSON text. Runs its code only
-    with --run. Exit code 0: nothing at or above the level of --fail-on, 1: something, 2: wrong
-    usage.
+    with --run. Exit code 0: nothing at or above the level of --fail-on, 1: something (or an error,
+    said on stderr), 2: wrong usage.
     """
     if as_json and sarif:
         raise click.UsageError("--json and --sarif exclude each other.")
-    if (releases or raster) and not run_function:
-        raise click.UsageError("--pro and --raster are for --run.")
+    if not run_function:
+        options.refuse(("raster", "arguments", "blocks", "releases"), "no effect without --run")
     from ...validation.validate import validate
 
     report = validate(package)

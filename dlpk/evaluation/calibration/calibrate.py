@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,7 +215,7 @@ def calibrate(
     DlpkError
         The labels do not fit, or the run fails.
     """
-    if beta is not None and not beta > 0:
+    if beta is not None and not 0 < beta < math.inf:
         raise TruthError(f"beta is {beta:g}; it must be above 0")
     scenes = _scenes(raster, truth)
     for scene in scenes:  # what is missing is said before anything runs

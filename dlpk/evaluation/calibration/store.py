@@ -56,7 +56,7 @@ def words_of(package: Package, arguments: Mapping[str, Any]) -> Words:
     own = package.emd.get("CLIPSeg")
     if not isinstance(own, dict):
         raise TruthError(
-            f"{package.emd_path} was not built by this project: it has no place for thresholds"
+            f"{package.source} is no package of dlpk build: it has no place for thresholds"
         )
     prompt = str(arguments.get("text_prompt") or own.get("Prompt", ""))
     background = str(arguments.get("background_prompt", ""))
@@ -139,7 +139,7 @@ def write_calibrated(
     with open_package(package) as opened:
         if not opened.is_clipseg or opened.root is None or opened.emd_path is None:
             raise TruthError(
-                f"{package} was not built by this project: it has no place for thresholds"
+                f"{package} is no package of dlpk build: it has no place for thresholds"
             )
 
         def change(emd: dict[str, Any]) -> dict[str, Any]:

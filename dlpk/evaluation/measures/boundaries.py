@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from ...errors import TruthError
 from .counts import IGNORED
 from .metrics import ratio
+
+# Distances above this take long and say little.
+FARTHEST = 50
 
 
 def boundary_counts(
@@ -61,6 +66,18 @@ def boundary_f(counts: np.ndarray) -> np.ndarray:
     return np.where(
         np.isnan(precision) & np.isnan(recall), np.nan, np.where(total > 0, both / total, 0.0)
     )
+
+
+def check_distances(distances: Sequence[int]) -> None:
+    """Refuse what would take for ever, or is no distance.
+
+    Raises
+    ------
+    TruthError
+        One is below 0 or above `FARTHEST`.
+    """
+    if any(not 0 <= distance <= FARTHEST for distance in distances):
+        raise TruthError(f"distances of boundary F are from 0 to {FARTHEST} pixels")
 
 
 def _outline(classes: np.ndarray, known: np.ndarray) -> np.ndarray:

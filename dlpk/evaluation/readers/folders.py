@@ -89,7 +89,7 @@ def read_plain(
     images: str = "images",
     masks: str = "masks",
     classes: str | Mapping[str, Any] = "classes.txt",
-    ignore: Sequence[int] = (255,),
+    ignore: int | str | Sequence[int] = (255,),
 ) -> Dataset:
     """Plain folders of images and masks, and a table of classes.
 
@@ -102,8 +102,15 @@ def read_plain(
         Class name to value, or to colour ``"#rrggbb"`` or [red, green, blue]; or a file in `root`:
         JSON of that, or text with a value (or three of a colour) and a name per line.
     ignore : sequence of int
-        Values that are not known.
+        Values that are not known; or as text, with commas between.
     """
+    listed = [ignore] if isinstance(ignore, int) else ignore
+    try:
+        unseen = [
+            int(value) for value in (listed.split(",") if isinstance(listed, str) else listed)
+        ]
+    except ValueError as error:
+        raise TruthError(f"ignore is {ignore!r}; it must be values such as 0,255") from error
     table = (
         classes if isinstance(classes, Mapping) else _table(need(root / classes, "a class list"))
     )
@@ -120,7 +127,7 @@ def read_plain(
     else:
         names, values = class_values(known)
         more = [int(table[name]) for name in unknown]
-        read = partial(read_classes, values=values, ignore=[*ignore, *more])
+        read = partial(read_classes, values=values, ignore=[*unseen, *more])
     found = paired(root / images, need(root / masks, "the folder of masks"), IMAGES, IMAGES, read)
     return Dataset(root.name, "classes", names, tuple(found))
 
@@ -139,6 +146,8 @@ def _table(path: Path) -> dict[str, Any]:
         if numbers not in (1, 3):
             raise TruthError(f"{path}: {line!r} is not a value or a colour, and a name")
         table[name] = int(words[0]) if numbers == 1 else [int(word) for word in words[:3]]
+    if not table:
+        raise TruthError(f"{path} names no class: write a value and a name on each line")
     return table
 
 

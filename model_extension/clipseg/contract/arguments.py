@@ -196,7 +196,7 @@ def _tile_size(given: Mapping[str, Any], definition: ModelDefinition) -> int:
         lower = min(max(tile_size // patch, 1), LARGEST_TILE // patch) * patch
         raise ArgumentError(
             f"tile_size is {tile_size}; it must be a multiple of {patch} from {patch} to "
-            f"{LARGEST_TILE}, for example {lower} or {definition.tile_size}"
+            f"{LARGEST_TILE}, for example {lower}"
         )
     return tile_size
 

@@ -137,6 +137,7 @@ def test_folder_of_no_model(tmp_path: Path, files: dict[str, str], said: str) ->
         ({}, "say what they are with --classes"),
         ({"classes": NAMES, "bands": [1, 2]}, "takes 3 bands"),
         ({"classes": NAMES, "bands": [0, 1, 2]}, "counted from 1"),
+        ({"classes": NAMES, "tile": 100_000}, "from 1 to 4,096"),
         ({"classes": NAMES, "std": [0.0]}, "must be above 0"),
         ({"classes": NAMES, "ranges": [[5, 1]]}, "lowest and the highest"),
     ],
@@ -146,7 +147,7 @@ def test_what_does_not_fit(
 ) -> None:
     model = networks.torchscript(tmp_path / "net.pt", network)
     with pytest.raises(dlpk.DlpkError, match=said):
-        new(tmp_path / "made", model=model, tile=64, **settings)
+        new(tmp_path / "made", model=model, **{"tile": 64, **settings})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pt"]
 
 

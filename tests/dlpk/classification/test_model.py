@@ -13,7 +13,7 @@ import pytest
 from osgeo import gdal
 
 import dlpk
-from dlpk.errors import CancelledError, FunctionError, RasterError
+from dlpk.errors import CancelledError, FunctionError, PackageError, RasterError
 from dlpk.raster.dataset import Raster
 from tests.support.runs import gradient, make_package, make_raster, read
 
@@ -70,6 +70,8 @@ def test_loads_once(package: Path, tmp_path: Path) -> None:
         assert {"Counting", "late"}.isdisjoint(sys.modules)  # outside all is as it was
         results = list(model.classify_each([one, two], tmp_path / "out", prompt="a,b"))
         labels, mask = model.predict(gradient((3, 33, 21)))
+    with pytest.raises(PackageError, match="was closed: open it again"):
+        model.predict(gradient((3, 33, 21)))
     assert (sys.path, os.getcwd()) == before
     assert log(package) == ["module", "dialog", "run"]
     assert [result.bands for result in results] == [2, 2]

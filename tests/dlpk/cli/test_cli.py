@@ -88,6 +88,11 @@ def test_progress_on_a_terminal(
         ("validate P --json --sarif", "exclude each other"),
         ("validate P --run --blocks 0", "--blocks"),
         ("evaluate P.dlpk labels", "--layout"),
+        ("evaluate a.tif b.tif --block -5", "--block"),
+        ("evaluate a.tif b.tif --image c.tif", "--image has no effect"),
+        ("validate P --arg a=1", "--arg has no effect without --run"),
+        ("pack P out.dlpk --arg a=1", "--arg has no effect without --golden"),
+        ("classify P a.tif b.tif --range-seconds 5", "--range-seconds has no effect"),
     ],
 )
 def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from dlpk.errors import TruthError
 from dlpk.evaluation.grids import Grid
 from dlpk.evaluation.labels import open_truth
 from dlpk.evaluation.measures.counts import IGNORED
+from tests.support.runs import make_raster
 
 gdal.UseExceptions()
 ogr.UseExceptions()
@@ -94,3 +95,6 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
         open_truth(odd, like(), ["water"], tmp_path, field="sort")
     with pytest.raises(TruthError, match="cannot be opened"):
         open_truth(tmp_path / "missing.shp", like(), ["water"], tmp_path)
+    named = make_raster(tmp_path / "n.tif", np.ones((10, 20), np.uint8), categories=["", "water"])
+    with pytest.raises(TruthError, match=r"call 1 water, not castle.*--classes castle=1"):
+        open_truth(named, like(), ["castle"], tmp_path)

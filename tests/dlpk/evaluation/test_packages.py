@@ -94,6 +94,10 @@ def test_choices_of_a_method_are_checked() -> None:
         ({"forced": "yes"}, "it must be true or false"),
         ({"scores": "softmax"}, "needs a threshold"),
         ({"background_words": "sky"}, "need a threshold"),
+        ({"threshold": "nan"}, "threshold is nan; it must be from 0 to 1"),
+        ({"square": "-3"}, "square is -3; it must be from 1 to"),
+        ({"long_side": "100000000"}, "it must be from 1 to 32,768"),
+        ({"boundary": "-1"}, "from 0 to 50 pixels"),
     ):
         with pytest.raises(TruthError, match=message):
             Method().changed(given)

@@ -210,6 +210,13 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         )
     with pytest.raises(TruthError, match="grid is 'mine'"):
         evaluate_raster(ours, ours, Options(grid="mine"))
+    for options, message in (
+        ({"threshold": 7}, "threshold is 7"),
+        ({"block": 0}, "at least 1"),
+        ({"boundary": [51]}, "from 0 to 50"),
+    ):
+        with pytest.raises(TruthError, match=message):
+            Options(**options)
 
 
 def test_command_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,10 @@ def test_plain_folders(tmp_path: Path) -> None:
     dataset = read_dataset("folders", tmp_path)
     assert dataset.classes == ("water", "land")
     assert truths(dataset) == [[[1, 2, 0, 255]]]
+    assert truths(read_dataset("folders", tmp_path, ignore="2,255")) == [[[1, 2, 255, 255]]]
+    assert truths(read_dataset("folders", tmp_path, ignore=2)) == [[[1, 2, 255, 255]]]
+    with pytest.raises(TruthError, match="ignore is 'abc'"):
+        read_dataset("folders", tmp_path, ignore="abc")
     # Colours, as JSON or as three numbers and a name.
     make_picture(
         tmp_path / "masks/x.png", np.array([[[255, 0, 9]], [[0, 0, 9]], [[0, 255, 9]]], np.uint8)
@@ -94,6 +98,9 @@ def test_plain_folders(tmp_path: Path) -> None:
     assert truths(read_dataset("folders", tmp_path)) == [[[1, 2, 255]]]
     (tmp_path / "classes.txt").write_text("red\n")
     with pytest.raises(TruthError, match="is not a value or a colour"):
+        read_dataset("folders", tmp_path)
+    (tmp_path / "classes.txt").write_text("\n")
+    with pytest.raises(TruthError, match="names no class"):
         read_dataset("folders", tmp_path)
 
 

@@ -102,6 +102,7 @@ def test_learnt_prompts_leave_all_others_as_they_were(frozen: str | None, tmp_pa
     assert result.sha256 == repeated.sha256
     assert result.ladder[0][0] == 2
     assert result.replaced == (("roof",) if frozen else ())
+    assert "all other prompts give what they gave" in result.to_text()
     with zipfile.ZipFile(parent) as old, zipfile.ZipFile(out) as new:
         assert old.read("model.safetensors") == new.read("model.safetensors")
     bands = {"return_probability_raster": "True"}

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from dlpk.errors import DlpkError
 from dlpk.studio.access import MOST_BODY, Access
 from dlpk.studio.server import make_app
 from dlpk.studio.studio import Studio
 from tests.dlpk.studio.conftest import SCENE
+from tests.support.runs import make_raster
 
 PLAN = "/api/rasters/1/plan"
 
@@ -87,6 +89,13 @@ def test_elsewhere_than_here_a_token_is_asked_for(studio: Studio) -> None:
         assert client.get("/api/state", headers=bearer).status_code == 200
         assert client.get("/?token=secret").status_code == 200  # from now on as a cookie
         assert client.get("/api/state").status_code == 200
+
+
+def test_what_does_not_fit_is_said_at_the_start(mini: Path, tmp_path: Path) -> None:
+    with pytest.raises(DlpkError, match="has 2 bands"):
+        Studio(mini, [make_raster(tmp_path / "two.tif", (2, 40, 40))])
+    with pytest.raises(DlpkError, match="device is 'foo'"):
+        Studio(mini, [SCENE], device="foo")
 
 
 def test_nothing_runs_before_somebody_agrees(mini: Path) -> None:

@@ -280,6 +280,8 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str], run: Run) -> None:
     words = ["classify", run.package, run.raster, run.out, "--scheduler", "nonsense://x:1"]
     assert main(list(map(str, words))) == 1
     assert "dlpk: error: no scheduler answers at nonsense://x:1: " in capsys.readouterr().err
+    with pytest.raises(ClusterError, match="answers at nonsense: "), connected(None, "nonsense"):
+        pass
     assert run.nothing_left()
 
 
