@@ -6,7 +6,8 @@
 Every group is left out once: the methods of `dlpk finetune` learn from the others and are tested
 on it, beside the words alone and a U-Net that is trained from scratch on the same views for as
 long as the decoder took. `decoder-8` learns from 8 scenes. Data are folders images/ and masks/ with
-classes.txt; scenes have their own pixels and at least those of a tile, tiles overlap as in a run.
+classes.txt; scenes have their own pixels (`--longest 704` reduces them) and at least those of a
+tile, and tiles overlap as in a run.
 What the encoder sees is encoded once; a group learns from views of the others. With `--scratch`
 that stays for the next time.
 """
@@ -50,7 +51,7 @@ from .unet import UNet, learn
 
 TILE, PADDING, PATCH = 352, 44, 16
 # Views for training at most: five of six groups have as many as `dlpk finetune` draws.
-MOST = 960
+MOST = 1920
 MEAN, STD = (
     torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 )
@@ -100,7 +101,8 @@ class Views:
         ]
         tokens = (TILE // self.config.patch) ** 2 + 1
         shape = (len(self.all), len(self.config.extract), tokens, self.config.vision.width)
-        key = f"{options.data} {options.weights} {options.device} {options.seed} {count}"
+        key = " ".join(map(str, (options.data, options.weights, options.device, options.seed,
+                                 options.longest, count)))  # fmt: skip
         folder = Path(options.scratch) / "views"
         self.activations = Activations(folder, key, shape, TILE)
         clock = folder / "seconds.txt"
@@ -295,7 +297,7 @@ def _ious(table: np.ndarray) -> list[float]:
 
 def _work(options: argparse.Namespace, groups: Any, results: Any) -> None:
     torch.set_num_threads(options.threads)
-    data = read_scenes(Path(options.data), options.groups)
+    data = read_scenes(Path(options.data), options.groups, options.longest)
     try:
         views = Views(options, data)
         while (group := groups.get()) is not None:
@@ -329,6 +331,7 @@ def main() -> None:
     parser.add_argument("--weights", required=True, metavar="FOLDER")
     parser.add_argument("--data", required=True, metavar="FOLDER")
     parser.add_argument("--groups", choices=("prefix", "halves"), default="prefix")
+    parser.add_argument("--longest", type=int, help="reduce scenes to so many pixels a side")
     parser.add_argument("--only", help="leave only these groups out")
     parser.add_argument("--methods", default="words,prompts,decoder,lora,decoder-8,unet,unet-8")
     parser.add_argument("--seed", type=int, default=0)
@@ -348,7 +351,7 @@ def main() -> None:
 
 def _measure(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
-    data = read_scenes(Path(options.data), options.groups)
+    data = read_scenes(Path(options.data), options.groups, options.longest)
     Views(options, data, encode=True)
     names = options.only.split(",") if options.only else sorted(set(data.groups))
     context = multiprocessing.get_context("spawn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,8 @@ class Data:
     classes: list[str]
 
 
-def read_scenes(folder: Path, grouping: str) -> Data:
-    """Read images and masks."""
+def read_scenes(folder: Path, grouping: str, longest: int | None = None) -> Data:
+    """Read images and masks, reduced where they are longer."""
     lines = (folder / "classes.txt").read_text(encoding="utf-8").splitlines()
     table = np.full(256, UNKNOWN, np.uint8)
     classes: list[str] = []
@@ -34,17 +35,21 @@ def read_scenes(folder: Path, grouping: str) -> Data:
             table[int(value)] = len(classes)
             classes.append(name.split()[0])
     images = sorted((folder / "images").iterdir())
-    scenes = [_scene(path, folder / "masks" / f"{path.stem}.png", table) for path in images]
+    scenes = [
+        _scene(path, folder / "masks" / f"{path.stem}.png", table, longest) for path in images
+    ]
     groups = [path.name.split("_")[0] for path in images]
     if grouping == "halves":
         groups = ["west" if 2 * number < len(images) else "east" for number in range(len(images))]
     return Data(scenes, groups, classes)
 
 
-def _scene(image: Path, mask: Path, table: np.ndarray) -> Scene:
-    pixels = np.moveaxis(np.array(Image.open(image).convert("RGB")), -1, 0)
-    values = table[np.array(Image.open(mask))]
-    height, width = values.shape
+def _scene(image: Path, mask: Path, table: np.ndarray, longest: int | None) -> Scene:
+    picture, labels = Image.open(image).convert("RGB"), Image.open(mask)
+    factor = min(1.0, (longest or math.inf) / max(picture.size))
+    width, height = size = tuple(round(side * factor) for side in picture.size)
+    pixels = np.moveaxis(np.array(picture.resize(size, Image.Resampling.BILINEAR)), -1, 0)
+    values = table[np.array(labels.resize(size, Image.Resampling.NEAREST))]
 
     def read(part: Window) -> tuple[np.ndarray, np.ndarray]:
         left, top, across, down = part

@@ -47,7 +47,7 @@ from .start import (
 from .views import View, draw_training, draw_validation, show
 
 # Views per training block, and the least and most in all.
-VIEWS_PER_BLOCK, LEAST_VIEWS, MOST_VIEWS = 8, 64, 800
+VIEWS_PER_BLOCK, LEAST_VIEWS, MOST_VIEWS = 8, 64, 1600
 # Of the time given, what encoding and training may take; the rest is for the package.
 ENCODING, TRAINING = 0.3, 0.4
 # A slow machine halves views or steps so many times at most.

@@ -42,9 +42,9 @@ class Recipe:
 
 
 RECIPES = {
-    "prompts": Recipe("prompts", steps=400, batch=2, prompt_rate=3e-2),
-    "decoder": Recipe("decoder", steps=400, batch=2),
-    "lora": Recipe("lora", steps=160, batch=4),
+    "prompts": Recipe("prompts", steps=800, batch=2, prompt_rate=3e-2),
+    "decoder": Recipe("decoder", steps=1500, batch=2),
+    "lora": Recipe("lora", steps=600, batch=4),
 }
 
 
