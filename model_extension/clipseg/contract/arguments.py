@@ -194,9 +194,10 @@ def _tile_size(given: Mapping[str, Any], definition: ModelDefinition) -> int:
     patch = definition.network.patch
     if not patch <= tile_size <= LARGEST_TILE or tile_size % patch:
         lower = min(max(tile_size // patch, 1), LARGEST_TILE // patch) * patch
+        examples = " or ".join(dict.fromkeys(map(str, (lower, definition.tile_size))))
         raise ArgumentError(
             f"tile_size is {tile_size}; it must be a multiple of {patch} from {patch} to "
-            f"{LARGEST_TILE}, for example {lower}"
+            f"{LARGEST_TILE}, for example {examples}"
         )
     return tile_size
 
