@@ -41,7 +41,8 @@ def test_directory_equals_that_of_zipfile(
     handle = BytesIO(prefix + stream.getvalue())
     findings = collector("Model.dlpk")
     ours = read_directory(handle, findings)
-    if b"PK\5\6" in comment:
+    # Ends of archives, of which `zipfile` takes the wrong one.
+    if b"PK\5\6" in comment or b"PK\6\7" in prefix:
         return
     assert not findings.has_errors
     assert findings.broke("container/leading-data") == bool(prefix)
