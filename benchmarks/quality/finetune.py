@@ -6,10 +6,9 @@
 Every group is left out once: the methods of `dlpk finetune` learn from the others and are tested
 on it, beside the words alone and a U-Net that is trained from scratch on the same views for as
 long as the decoder took. `decoder-8` learns from 8 scenes. Data are folders images/ and masks/ with
-classes.txt; scenes have their own pixels (`--longest 704` reduces them) and at least those of a
-tile, and tiles overlap as in a run.
-What the encoder sees is encoded once; a group learns from views of the others. With `--scratch`
-that stays for the next time.
+classes.txt; scenes are no smaller than a tile and have their own pixels (`--longest 704` reduces
+them), and tiles overlap as in a run. What the encoder sees is encoded once; a group learns from
+views of the others. With `--scratch` that stays for the next time.
 """
 
 from __future__ import annotations
@@ -247,7 +246,11 @@ class Fold:
 
         spent = self.seconds
         steps = learn(network, draw, loss, spent, seed=self.options.seed, fast=self.fast)
-        segment = lambda row: network(self.views.show(row)[0][None].to(self.device))  # noqa: E731
+
+        def segment(row: int) -> Tensor:
+            masks: Tensor = network(self.views.show(row)[0][None].to(self.device))
+            return masks
+
         return {**self.evaluate(segment), "seconds": round(spent), "steps": steps}
 
     def evaluate(self, segment: Segment, choice: Choice | None = None) -> dict[str, list[float]]:

@@ -47,13 +47,13 @@ def read_scenes(folder: Path, grouping: str, longest: int | None = None) -> Data
 def _scene(image: Path, mask: Path, table: np.ndarray, longest: int | None) -> Scene:
     picture, labels = Image.open(image).convert("RGB"), Image.open(mask)
     factor = min(1.0, (longest or math.inf) / max(picture.size))
-    width, height = size = tuple(round(side * factor) for side in picture.size)
+    size = tuple(round(side * factor) for side in picture.size)
     pixels = np.moveaxis(np.array(picture.resize(size, Image.Resampling.BILINEAR)), -1, 0)
     values = table[np.array(labels.resize(size, Image.Resampling.NEAREST))]
 
     def read(part: Window) -> tuple[np.ndarray, np.ndarray]:
-        left, top, across, down = part
-        place = (slice(top, top + down), slice(left, left + across))
+        left, top, width, height = part
+        place = (slice(top, top + height), slice(left, left + width))
         return pixels[(slice(None), *place)], values[place].copy()
 
-    return Scene(image.name, width, height, (image.name, 0.0, 0.0), read)
+    return Scene(image.name, *size, (image.name, 0.0, 0.0), read)

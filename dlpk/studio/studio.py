@@ -77,8 +77,9 @@ class Studio:
             self.definition = definition_of(self.package)
             bands = RGB if self.definition is None else tuple(self.definition.extract_bands)
             self.pyramids = [Pyramid(path, bands) for path in rasters]
-            for pyramid in self.pyramids if self.definition is not None else ():
-                choose_bands(bands, pyramid.raster)
+            if self.definition is not None:
+                for pyramid in self.pyramids:
+                    choose_bands(bands, pyramid.raster)
             self._scratch = stack.enter_context(scratch_folder())
             self._stack = stack.pop_all()
         self.runs = Runs(self._scratch)

@@ -126,8 +126,8 @@ def _classify(
     from ...harness.settings import parse_settings
     from ...raster.scenes import scenes_of, stands_for_several
 
-    if not choices["polygons"] and (choices["smoothing"] or choices["minimum_area"]):
-        raise click.UsageError("--smoothing and --minimum-area are for --polygons.")
+    if not choices["polygons"]:
+        options.refuse(("smoothing", "minimum_area"), "no effect without --polygons")
     if workers is None and scheduler is None:
         options.refuse(("resources", "range_seconds"), "no effect without --workers or --scheduler")
     choices["settings"] = parse_settings(parse_assignments(settings))

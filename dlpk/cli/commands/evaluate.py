@@ -135,7 +135,7 @@ def _check_options(over_dataset: bool) -> None:
         raise click.UsageError("--protocol has a layout: leave --layout out")
     if not given["by"]:
         options.refuse(["regions"], "no effect without --by, the field that names a region")
-    if not any(report.endswith(".html") for report in given["reports"]):
+    if not any(report.lower().endswith(".html") for report in given["reports"]):
         options.refuse(["image"], "no effect without --report OUT.html")
 
 

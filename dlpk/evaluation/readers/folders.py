@@ -104,11 +104,9 @@ def read_plain(
     ignore : sequence of int
         Values that are not known; or as text, with commas between.
     """
-    listed = [ignore] if isinstance(ignore, int) else ignore
+    listed = str(ignore).split(",") if isinstance(ignore, (int, str)) else ignore
     try:
-        unseen = [
-            int(value) for value in (listed.split(",") if isinstance(listed, str) else listed)
-        ]
+        unseen = [int(value) for value in listed]
     except ValueError as error:
         raise TruthError(f"ignore is {ignore!r}; it must be values such as 0,255") from error
     table = (
