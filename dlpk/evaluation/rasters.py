@@ -52,8 +52,8 @@ class Options:
     grid : str
         Whose pixels are counted: those of the ``truth`` (where that is a raster) or of the
         ``prediction``.
-    threshold : float
-        Where the prediction is probabilities: the best class wins if it is above.
+    threshold : float, optional
+        Where the prediction is probabilities: the best class wins if it is above (default 0.5).
     by : str, optional
         Field of `regions` to report by.
     regions : path, optional
@@ -77,7 +77,7 @@ class Options:
     field: str | None = None
     outside: str = OUTSIDE[0]
     grid: str = GRIDS[0]
-    threshold: float = 0.5
+    threshold: float | None = None
     by: str | None = None
     regions: str | Path | None = None
     boundary: Sequence[int] = ()
@@ -86,7 +86,7 @@ class Options:
     ignore: Sequence[int] = (IGNORED,)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise TruthError(f"the threshold is {self.threshold:g}; it must be from 0 to 1")
         if self.block is not None and self.block < 1:
             raise TruthError(f"blocks have {self.block} pixels on a side; they need at least 1")
@@ -126,12 +126,20 @@ def evaluate_raster(
     if chosen.grid not in GRIDS:
         raise TruthError(f"grid is {chosen.grid!r}; it must be one of {', '.join(GRIDS)}")
     predicted, labels = open_raster(str(prediction)), open_labels(truth)
+    if chosen.field and labels.RasterCount:
+        raise TruthError(f"{truth} is a raster: it has no field {chosen.field}, leave that out")
     grid = Grid.of(labels if labels.RasterCount and chosen.grid == "truth" else predicted)
     side = chosen.block or max(
         LEAST_SIDE, math.ceil(math.sqrt(grid.width * grid.height / MOST_BLOCKS) / 256) * 256
     )
     with block_cache(), scratch_folder() as folder:
         is_probability = predicted.GetRasterBand(1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64)
+        threshold = 0.5 if chosen.threshold is None else chosen.threshold
+        if not is_probability and chosen.threshold is not None:
+            raise TruthError(
+                f"{prediction} holds classes, not probabilities: a threshold has no effect on it, "
+                "leave that out"
+            )
         if not is_probability and predicted.RasterCount > 1 and not _alpha(predicted):
             raise TruthError(
                 f"{prediction} has {predicted.RasterCount} bands of whole numbers, and a raster of "
@@ -147,7 +155,7 @@ def evaluate_raster(
             predicted, grid, str(prediction), "bilinear" if is_probability else "near"
         )
         reader = (
-            ProbabilityRaster(resampled, list(ours), chosen.threshold)
+            ProbabilityRaster(resampled, list(ours), threshold)
             if is_probability
             else ClassRaster(resampled, ours)
         )
@@ -181,7 +189,7 @@ def evaluate_raster(
                     for value, number in ours.items()
                 ),
                 **true.about,
-                "threshold": chosen.threshold if is_probability else "",
+                "threshold": threshold if is_probability else "",
                 **versions(),
             },
         )

@@ -142,9 +142,7 @@ def _check_options(over_dataset: bool) -> None:
 def _raster(prediction: str, truth: str, **choices: Any) -> Any:
     from ...evaluation.rasters import Options, evaluate_raster
 
-    given = {name: choices[name] for name in OF_RASTERS}
-    if choices["threshold"] is not None:
-        given["threshold"] = choices["threshold"]
+    given = {name: choices[name] for name in (*OF_RASTERS, "threshold")}
     classes, boundary = parse_classes(choices["classes"]), parse_distances(choices["boundary"])
     chosen = Options(classes=classes, boundary=boundary, **given)
     return evaluate_raster(prediction, truth, chosen, quiet=choices["quiet"])

@@ -210,6 +210,10 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         )
     with pytest.raises(TruthError, match="grid is 'mine'"):
         evaluate_raster(ours, ours, Options(grid="mine"))
+    with pytest.raises(TruthError, match=r"a\.tif holds classes, not probabilities"):
+        evaluate_raster(ours, ours, Options(threshold=0.4))
+    with pytest.raises(TruthError, match=r"a\.tif is a raster: it has no field kind"):
+        evaluate_raster(ours, ours, Options(field="kind"))
     for options, message in (
         ({"threshold": 7}, "threshold is 7"),
         ({"block": 0}, "at least 1"),
