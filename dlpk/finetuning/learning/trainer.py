@@ -244,7 +244,8 @@ class Trainer:
 
         def tops(rows: list[list[float]]) -> np.ndarray:
             table = np.array([[*row, float(np.nanmean(row))] for row in rows])
-            return np.asarray(np.nanmax(table, axis=0))
+            # Classes that validation does not have are NaN throughout.
+            return np.asarray(np.fmax.reduce(table))
 
         past, recent = self.history.ious[:-PATIENCE], self.history.ious[-PATIENCE:]
         return bool(past) and not bool((tops(recent) > tops(past)).any())

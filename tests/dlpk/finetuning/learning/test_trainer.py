@@ -117,6 +117,14 @@ def test_killed_at_any_step_it_goes_on_to_the_same_weights(
         assert torch.equal(ours, theirs)
 
 
+def test_a_class_that_validation_lacks_stops_nothing(tmp_path: Path) -> None:
+    taught = trainer(tmp_path, "prompts")
+    taught.history.ious = [[0.2, np.nan], *[[0.1, np.nan]] * 4]
+    assert taught._stands_still()
+    taught.history.ious[-1][0] = 0.3
+    assert not taught._stands_still()
+
+
 def test_merged_updates_give_the_same_masks(tmp_path: Path) -> None:
     taught = trainer(tmp_path, "lora")
     taught.run()
