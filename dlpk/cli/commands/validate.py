@@ -63,6 +63,8 @@ def validate(
     with --run. Exit code 0: nothing at or above the level of --fail-on, 1: something (or an error,
     said on stderr), 2: wrong usage.
     """
+    if not package:  # such as an unset variable: not the current folder
+        raise click.UsageError("the name of the package is empty")
     if as_json and sarif:
         raise click.UsageError("--json and --sarif exclude each other.")
     if not run_function:

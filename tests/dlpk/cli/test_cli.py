@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_progress_on_a_terminal(
         ("", "Missing command"),
         ("classify", "PACKAGE"),
         ("validate P --json --sarif", "exclude each other"),
+        ("validate ''", "the name of the package is empty"),
         ("validate P --run --blocks 0", "--blocks"),
         ("evaluate P.dlpk labels", "--layout"),
         ("evaluate a.tif b.tif --block -5", "--block"),
@@ -96,7 +98,7 @@ def test_progress_on_a_terminal(
     ],
 )
 def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words.split()) == 2
+    assert main(shlex.split(words)) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("dlpk: error: ")
