@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from ..errors import AuthoringError
@@ -38,16 +39,26 @@ def read_model(path: Path, *, as_torch: bool = False) -> Original:
 
     if not path.exists():
         raise AuthoringError(f"{path} does not exist: name {KINDS}")
-    if torchscript.is_torchscript(path):
+    if _holds(path, "/constants.pkl"):
         return torchscript.read(path)
     if path.suffix.lower() == ".onnx":
         return onnx.read(path, as_torch=as_torch)
-    if exported.is_exported(path):
+    if _holds(path, *exported.PROGRAMS):
         return exported.read(path)
-    if torchgeo_checkpoint.is_checkpoint(path):
+    if _holds(path, "/data.pkl"):
         return torchgeo_checkpoint.read(path)
-    if path.is_dir() and transformers_folder.is_transformers(path):
+    config = transformers_folder.settings(path)
+    if "model_type" in config:
         return transformers_folder.read(path)
-    if path.is_dir() and smp_folder.is_smp(path):
+    if "encoder_name" in config:
         return smp_folder.read(path)
     raise AuthoringError(f"{path} is no model of a known kind: name {KINDS}")
+
+
+def _holds(path: Path, *endings: str) -> bool:
+    """Whether a file is an archive, as torch writes them, in which a name ends like this."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(endings) for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False

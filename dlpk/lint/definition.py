@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 from typing import Final
 
@@ -102,55 +101,35 @@ _FILE: Final = r"(\./)?\w[\w. -]*(/\w[\w. -]*)*\.\w+"
 
 
 def check_model_path(subject: Subject) -> None:
-    """Find ModelFile opened as it stands in the definition, relative to ArcGIS's folder."""
+    """Find ModelFile, and other files of the package, opened relative to ArcGIS's folder."""
     if any("chdir" in source.text for source in subject.function.sources):
         return
-    _check_literals(subject)
-    file = subject.package.emd.get("ModelFile")
-    if not isinstance(file, str) or os.path.isabs(file) or re.match(r"[A-Za-z]:|[\\/]", file):
-        return
-    plain = _plain_holders(subject.function)
-    for source, method in subject.function.own():
-        for call in source.local(method):
-            if not isinstance(call, ast.Call) or not call.args:
-                continue
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            opened = _is_model_file(call.args[0]) or place(call.args[0], method) in plain
-            if opened and _OPENERS.match(name) and not source.inside(call, ast.Try):
-                subject.at(
-                    source,
-                    call,
-                    "function/model-path",
-                    f"{name} gets ModelFile ({file!r}) as it is, which ArcGIS looks for in its"
-                    " working directory",
-                    "Join it to the folder of the .emd file:"
-                    " os.path.join(os.path.dirname(kwargs['model']), …).",
-                )
-
-
-def _check_literals(subject: Subject) -> None:
-    """Find files of the package opened by their bare names."""
-    root = subject.package.root
-    if root is None:
-        return
+    file, root = subject.package.emd.get("ModelFile"), subject.package.root
+    relative = isinstance(file, str) and not re.match(r"[A-Za-z]:|[\\/]", file)
+    plain = _plain_holders(subject.function) if relative else set()
     for source, method in subject.function.own():
         for call in source.local(method):
             if not isinstance(call, ast.Call) or not call.args or source.inside(call, ast.Try):
                 continue
             opener = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            name = constant_text(call.args[0]) or ""
-            if not _OPENERS.match(opener) or opener == "Path" or not re.fullmatch(_FILE, name):
+            given, name = call.args[0], constant_text(call.args[0]) or ""
+            if not _OPENERS.match(opener):
                 continue
-            if (root / name).is_file():
-                subject.at(
-                    source,
-                    call,
-                    "function/model-path",
-                    f"{opener} gets {name!r}, which lies in the package and which ArcGIS looks for"
-                    " in its working directory",
-                    "Join it to the folder of the .emd file:"
-                    " os.path.join(os.path.dirname(kwargs['model']), …).",
-                )
+            packed = root and re.fullmatch(_FILE, name) and (root / name).is_file()
+            if relative and (_is_model_file(given) or place(given, method) in plain):
+                what = f"ModelFile ({file!r}) as it is,"
+            elif packed and opener != "Path":
+                what = f"{name!r}, which lies in the package and"
+            else:
+                continue
+            subject.at(
+                source,
+                call,
+                "function/model-path",
+                f"{opener} gets {what} which ArcGIS looks for in its working directory",
+                "Join it to the folder of the .emd file:"
+                " os.path.join(os.path.dirname(kwargs['model']), …).",
+            )
 
 
 def _is_model_file(node: ast.AST | None) -> bool:

@@ -7,15 +7,9 @@ from typing import Any
 
 from ...errors import AuthoringError
 from ..original import Original
-from .archives import holds
 
 # In recent files, and in those of torch 2.1 to 2.7.
 PROGRAMS = ("models/model.json", "serialized_exported_program.json")
-
-
-def is_exported(path: Path) -> bool:
-    """Tell whether a file is an archive with an exported program in it."""
-    return holds(path, *PROGRAMS)
 
 
 def read(path: Path) -> Original:

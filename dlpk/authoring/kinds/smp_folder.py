@@ -9,11 +9,6 @@ from ..original import IMAGENET_MEAN, IMAGENET_STD, Original
 from .transformers_folder import settings
 
 
-def is_smp(folder: Path) -> bool:
-    """Tell whether a folder has a configuration of segmentation_models_pytorch."""
-    return (folder / "config.json").is_file() and "encoder_name" in settings(folder)
-
-
 def read(folder: Path) -> Original:
     """Load a network; a head for whole images is left out.
 

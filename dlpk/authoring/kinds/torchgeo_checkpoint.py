@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import AuthoringError
 from ..original import Original
-from .archives import holds
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,11 +25,6 @@ ARCHITECTURES = {
     "dpt": "dpt",
 }
 OWN = "fcn"
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Tell whether `torch.save` wrote a file."""
-    return holds(path, "/data.pkl")
 
 
 def read(path: Path) -> Original:

@@ -7,12 +7,6 @@ from typing import Any
 
 from ...errors import AuthoringError
 from ..original import Original
-from .archives import holds
-
-
-def is_torchscript(path: Path) -> bool:
-    """Tell whether a file is an archive with a program in it."""
-    return holds(path, "/constants.pkl")
 
 
 def read(path: Path) -> Original:

@@ -14,11 +14,6 @@ KNOWN = ("segformer", "upernet", "dpt", "mask2former")
 LEAST = 1e-6
 
 
-def is_transformers(folder: Path) -> bool:
-    """Tell whether a folder has a configuration of transformers."""
-    return (folder / "config.json").is_file() and "model_type" in settings(folder)
-
-
 def settings(folder: Path, name: str = "config.json") -> dict[str, Any]:
     """What a JSON file of the folder holds; nothing if it is missing.
 
