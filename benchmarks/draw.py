@@ -19,11 +19,9 @@ def main() -> None:
     given = options.parse_args()
     path = Path(given.result) if given.result else sorted(RESULTS.glob("network-*.json"))[0]
     found = json.loads(path.read_text(encoding="utf-8"))
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     rates, ratios = figure.subplots(1, 2)
     ways = list(dict.fromkeys(row["precision"] for row in found["rows"]))
     stock: dict[int, list[float]] = {}

@@ -11,7 +11,6 @@ from .emd.validate import parse_emd, validate_emd
 from .errors import DlpkError
 from .findings import Finding, Report, Severity
 from .manifest import validate_golden, validate_manifest
-from .positions import locate
 from .violations import SCHEMAS, load_schema
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "Rule",
     "Severity",
     "load_schema",
-    "locate",
     "parse_emd",
     "validate_emd",
     "validate_golden",

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Union
 
-__all__ = ["Lines", "Positions", "escape", "locate", "pointer"]
+__all__ = ["Lines", "Positions", "escape", "pointer"]
 
 MAX_DEPTH = 100
 """Far beyond any real file, and far below what makes a recursive reader overflow."""
@@ -91,6 +91,7 @@ class Positions:
     ----------
     text : str
         JSON text. Of a broken one the values are found as far as its brackets and quotes pair.
+        Time and space grow with its length, however deep it nests.
     """
 
     def __init__(self, text: str) -> None:
@@ -124,14 +125,6 @@ class Positions:
         if offset is None:
             raise KeyError(pointer)
         return self.lines.place(offset)
-
-
-def locate(text: str) -> Positions:
-    """Find where every value of a JSON text stands.
-
-    Time and space grow with the length of the text, however deep it nests.
-    """
-    return Positions(text)
 
 
 def escape(token: str | int) -> str:

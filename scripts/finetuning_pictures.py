@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from osgeo import gdal, ogr
 from PIL import Image
@@ -124,7 +123,6 @@ def draw(columns: list[tuple[str, np.ndarray, np.ndarray]], out: Path) -> None:
     """Images beside each other, what is marked outlined."""
     figure = Figure(figsize=(11, 4.7), dpi=100, layout="constrained")
     figure.get_layout_engine().set(h_pad=0.12)
-    FigureCanvasAgg(figure)
     for place, (title, image, marked) in zip(figure.subplots(1, len(columns)), columns):
         place.imshow(image)
         if marked.any():

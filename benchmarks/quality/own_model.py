@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from osgeo import gdal
@@ -209,7 +208,7 @@ def draw(image: Path, mask: Path, classified: Path) -> None:
         Patch(color=colors[value] / 255, label=name) for value, name in enumerate(CLASSES, 1)
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(CLASSES), frameon=False)
-    FigureCanvasAgg(figure).print_jpg(PICTURE, pil_kwargs={"quality": 80})
+    figure.savefig(PICTURE, pil_kwargs={"quality": 80})
 
 
 if __name__ == "__main__":

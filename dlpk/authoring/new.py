@@ -143,9 +143,17 @@ def new(
         ranges=ranges,
         data_range=data_range,
     )
+    import torch
+
+    from model_extension.pixelwise.network import load, main_output
+
     with staged(target) as staging:
         file = export(original, count, tile_size, staging)
-        exported = _load(staging / file)
+        exported = load(str(staging / file), torch.device("cpu"))
+
+        def one_by_one(tiles: Any) -> Any:
+            return torch.cat([main_output(exported(tile)) for tile in tiles.split(1)])
+
         worst = probe.difference(original.call, exported, probe.tiles(count, tile_size, tile_size))
         if worst > probe.TOLERANCE:
             raise AuthoringError(
@@ -161,7 +169,7 @@ def new(
                 )
         unit = wanted or probe.size_unit(original.call, exported, count, answers, tile_size)
         two = probe.tiles(count, tile_size, tile_size, 2)
-        batches = probe.difference(exported, lambda x: _one_by_one(exported, x), two)
+        batches = probe.difference(exported, one_by_one, two)
         network = Network(
             file=file,
             outputs=answers.outputs,
@@ -258,22 +266,6 @@ def _classes(given: Any, outputs: int) -> list[dict[str, Any]]:
             "name every one in their order, a background with the value 0 too"
         )
     return entries
-
-
-def _load(path: Path) -> Any:
-    import torch
-
-    from model_extension.pixelwise.network import load
-
-    return load(str(path), torch.device("cpu"))
-
-
-def _one_by_one(network: Any, images: Any) -> Any:
-    import torch
-
-    from model_extension.pixelwise.network import main_output
-
-    return torch.cat([main_output(network(image)) for image in images.split(1)])
 
 
 def _lines(original: Any, network: Network, assumed: bool, found: float) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import CancelledError, JournalError
-from ..harness.memory import give_back_free_memory
 from ..output.geotiff import OutputRaster
 from ..raster.files import named_files
 from ..raster.grid import Block
@@ -28,10 +26,6 @@ from .provenance import band_names, result_legend, result_tags
 from .raster_info import choose_nodata
 from .result import Classified
 from .session import Session
-
-# Memory is tidied up between blocks, when the function holds none, but not more often than this, in
-# seconds: it takes some milliseconds.
-TRIM_SECONDS = 0.25
 
 
 class Task(NamedTuple):
@@ -112,19 +106,16 @@ def write_result(
                 journal.add(task.number, *result)
             output.write(task.block.column, task.block.row, *result)
 
-        last_trim, done, total = time.monotonic(), 0, session.raster.width * session.raster.height
+        done, total = 0, session.raster.width * session.raster.height
         hashing = threading.Thread(target=lambda: session.loaded.package.sha256, daemon=True)
 
         def finished(task: Task) -> None:
-            nonlocal last_trim, done
+            nonlocal done
             if task.number == 0:  # not before, when there is enough to do
                 hashing.start()
             done += task.block.used_width * task.block.used_height
             if progress is not None and progress(done, total) is False:
                 raise CancelledError(f"stopped; {target} is not written")
-            if time.monotonic() - last_trim > TRIM_SECONDS:
-                give_back_free_memory()
-                last_trim = time.monotonic()
 
         tasks = (Task(*pair) for pair in enumerate(session.grid.blocks()))
         try:

@@ -37,7 +37,7 @@ from .examples import (
 )
 from .finished.journal import discard_journal
 from .loaded_model import LoadedModel
-from .progress import Bar, Progress, progress_bar
+from .progress import Bar, Progress
 from .provenance import band_names, result_legend
 from .result import Classified, Prediction
 
@@ -180,7 +180,7 @@ class Model(LoadedModel):
                 )
                 given["image_prompt"] = ", ".join(filter(None, [given.get("image_prompt"), text]))
             if progress is None and not quiet:
-                progress = stack.enter_context(progress_bar())
+                progress = stack.enter_context(closing(Bar("classify")))
             stack.enter_context(_frames_shown(saved is not None))
             session = stack.enter_context(self.session(source, given, settings, stretch))
             if outlines is not None and not result_legend(session):
@@ -210,7 +210,7 @@ class Model(LoadedModel):
                     )
                     # What is left is writing, of which only a bar is told.
                     shown = isinstance(progress, Bar)
-                    progress = stack.enter_context(progress_bar("write")) if shown else None
+                    progress = stack.enter_context(closing(Bar("write"))) if shown else None
                 result = write_result(
                     session,
                     target,

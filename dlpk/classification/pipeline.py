@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from ..harness.memory import give_back_free_memory
+
 Task = TypeVar("Task")
 Input = TypeVar("Input")
 Result = TypeVar("Result")
+
+# Memory is tidied up no more often than this: it takes some milliseconds.
+TIDY_SECONDS = 0.25
 
 
 def run_stages(
@@ -16,13 +22,14 @@ def run_stages(
     read: Callable[[Task], Input],
     compute: Callable[[Task, Input], Result],
     write: Callable[[Task, Result], None],
-    finished: Callable[[Task], None],
+    finished: Callable[[Task], None] = lambda task: None,
 ) -> None:
     """Take tasks through three stages: one thread reads ahead, one writes, the caller's computes.
 
     Every stage takes the tasks one by one and in order, so what is written does not depend on how
     the stages overlap, and a stage needs no locks of its own. One task is read ahead, one written
-    behind; `finished` is called in the calling thread after each was computed.
+    behind; `finished` is called in the calling thread after each was computed. Between tasks, when
+    the function holds none, memory is tidied up.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def run_stages(
                 yield task, reader.submit(read, task)
 
         ahead = submitted()
-        current, writing = next(ahead, None), None
+        current, writing, tidied = next(ahead, None), None, time.monotonic()
         while current is not None:
             task, reading = current
             inputs = reading.result()
@@ -48,5 +55,8 @@ def run_stages(
             writing = writer.submit(write, task, result)
             del result
             finished(task)
+            if time.monotonic() - tidied > TIDY_SECONDS:
+                give_back_free_memory()
+                tidied = time.monotonic()
         if writing is not None:
             writing.result()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Optional
 
 from tqdm import tqdm
@@ -49,13 +48,3 @@ class Bar:
         """Leave it as it is."""
         if self._bar is not None:
             self._bar.close()
-
-
-@contextmanager
-def progress_bar(name: str = "classify") -> Iterator[Bar]:
-    """A bar for the time of a ``with`` block."""
-    bar = Bar(name)
-    try:
-        yield bar
-    finally:
-        bar.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from osgeo import ogr
 
 from ..classification.loaded_model import LoadedModel
 from ..classification.model import Area
-from ..classification.progress import Progress, progress_bar
+from ..classification.progress import Bar, Progress
 from ..classification.session import Session
 from ..errors import ArgumentsError, CancelledError
 from ..harness.arguments import merged_arguments
@@ -150,7 +150,7 @@ def detect(
             label=mosaic_label(names),
         )
         if progress is None and not quiet:
-            progress = stack.enter_context(progress_bar("detect"))
+            progress = stack.enter_context(closing(Bar("detect")))
         session = stack.enter_context(model.session(source, given, settings))
         fields, geometry = output_fields(session.function), geometry_type(session.function)
         found = _all_found(session, geometry, fields, progress, target)

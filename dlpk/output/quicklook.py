@@ -48,7 +48,6 @@ def draw(
     OutputError
         The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -66,7 +65,6 @@ def draw(
     height = 6.0
     width = max(5.0, min(18.0, 2 * height * ratio + 0.6))
     figure = Figure(figsize=(width, height + 1.1), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     left.imshow(scene, interpolation="nearest")
     left.set_title("scene")

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import product
+from typing import Any
 
 import numpy as np
-
-
-class _Part(NamedTuple):
-    """Where a block and a tile overlap: the tile, and the rectangle in raster coordinates."""
-
-    tile: tuple[int, int]
-    rows: slice
-    columns: slice
 
 
 class TileWriter:
@@ -52,27 +45,26 @@ class TileWriter:
         RuntimeError
             From GDAL.
         """
-        for part in self._parts(column, row, *pixels.shape[1:]):
-            top, left, height, width = self._tile_area(part.tile)
-            piece = pixels[:, _moved(part.rows, row), _moved(part.columns, column)]
+        _, rows, columns = pixels.shape
+        for (down, y), (across, x) in product(
+            _cut(row, rows, self._height), _cut(column, columns, self._width)
+        ):
+            tile = down, across
+            top, left, height, width = self._tile_area(tile)
+            piece = pixels[:, _moved(y, row), _moved(x, column)]
             if piece.shape[1:] == (height, width):
-                self._store(part.tile, piece)
+                self._store(tile, piece)
                 continue
-            held, missing = self._open.get(part.tile, (None, height * width))
+            held, missing = self._open.get(tile, (None, height * width))
             if held is None:
                 held = np.empty((len(pixels), height, width), pixels.dtype)
-            held[:, _moved(part.rows, top), _moved(part.columns, left)] = piece
+            held[:, _moved(y, top), _moved(x, left)] = piece
             missing -= piece[0].size
             if missing:
-                self._open[part.tile] = held, missing
+                self._open[tile] = held, missing
             else:
-                self._open.pop(part.tile, None)
-                self._store(part.tile, held)
-
-    def _parts(self, column: int, row: int, height: int, width: int) -> Iterator[_Part]:
-        for down, rows in _cut(row, height, self._height):
-            for across, columns in _cut(column, width, self._width):
-                yield _Part((down, across), rows, columns)
+                self._open.pop(tile, None)
+                self._store(tile, held)
 
     def _tile_area(self, tile: tuple[int, int]) -> tuple[int, int, int, int]:
         """Top, left, height and width of the part of a tile that lies in the raster."""

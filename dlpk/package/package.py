@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 from schemas.findings import Report
 from schemas.json_text import MAX_CHARACTERS
 from schemas.manifest import our_manifest
-from schemas.positions import Positions, locate
+from schemas.positions import Positions
 
 from .files import open_file, read_file
 from .folder import walk
@@ -68,7 +68,7 @@ class Package:
     @cached_property
     def positions(self) -> Positions:
         """Line and column of every value of the EMD, by JSON pointer."""
-        return locate(self.emd_text)
+        return Positions(self.emd_text)
 
     def place(self, pointer: str) -> tuple[str, int | None, int | None]:
         """Return file, line and column of a value of the EMD, or of the nearest one around it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from builder.manifest import VERSION
 from schemas.emd.rules import Rule
 from schemas.findings import Finding, Report, printable
 
@@ -43,7 +44,7 @@ def to_sarif(report: Report, source: str | os.PathLike[str] = "") -> dict[str, A
     folder = _folder(os.fspath(source))
     driver = {
         "name": "dlpk",
-        "semanticVersion": _version(),
+        "semanticVersion": VERSION,
         "rules": [_rule(name) for name in names],
     }
     results = [_result(finding, indexes[finding.rule], folder) for finding in report]
@@ -58,15 +59,6 @@ def to_sarif(report: Report, source: str | os.PathLike[str] = "") -> dict[str, A
             }
         ],
     }
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("dlpk")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "0.0.0"
 
 
 def _folder(source: str) -> str:

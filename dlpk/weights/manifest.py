@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from builder.archive import files_below
+from builder.manifest import file_hash
 from schemas.manifest import validate_golden, validate_manifest
 
 from ..findings import Collector, Report
@@ -34,11 +35,7 @@ def check_manifest(package: Package) -> Report:
     if not report.ok:
         return report
     listed: dict[str, dict[str, Any]] = json.loads(content)["files"]
-    present = {
-        path.relative_to(package.root).as_posix(): path
-        for path in package.root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    present = files_below(package.root)
     findings = Collector(RULES)
     for name in sorted({*listed, *present} - {MANIFEST}):
         if name not in present:
@@ -54,10 +51,4 @@ def check_manifest(package: Package) -> Report:
 
 
 def _matches(path: Path, record: dict[str, Any]) -> bool:
-    if path.stat().st_size != record.get("size"):
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest() == record.get("sha256")
+    return path.stat().st_size == record.get("size") and file_hash(path) == record.get("sha256")

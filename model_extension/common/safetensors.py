@@ -6,7 +6,6 @@ import contextlib
 import mmap
 import os
 import stat
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -15,8 +14,6 @@ from .errors import WeightsError
 from .safetensors_header import Entry, quoted, read_header
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
 # The types that numpy has. bfloat16 is widened to float32, which holds each of its values.
@@ -80,26 +77,9 @@ class SafetensorsFile:
         """Return the file itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the file."""
         self.close()
-
-    def __contains__(self, name: object) -> bool:
-        """Tell whether there is a tensor of this name."""
-        return name in self._entries
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names, in the order of `keys`."""
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        """Return the number of tensors."""
-        return len(self._entries)
 
     def close(self) -> None:
         """Let go of the file. Names, shapes and metadata remain, and so do arrays handed out."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.positions import Lines, locate
+from schemas.positions import Lines, Positions
 
 TEXT = '{\n  "a": 1,\n  "b": [true, {"c/d": "x", "e~f": null}],\n  "": {}\n}\n'
 
@@ -53,11 +53,11 @@ def test_places_of_values():
         "/b/1/e~0f": (3, 35),
         "/": (4, 7),
     }
-    assert {pointer: locate(TEXT)[pointer] for pointer in places} == places
+    assert {pointer: Positions(TEXT)[pointer] for pointer in places} == places
 
 
 def test_places_of_keys():
-    positions = locate(TEXT)
+    positions = Positions(TEXT)
     assert positions.key("/a") == (2, 3)
     assert positions.key("/b/1/c~1d") == (3, 16)
     for pointer in ("", "/b/0", "/missing", "a"):
@@ -68,11 +68,11 @@ def test_places_of_keys():
 @pytest.mark.parametrize("pointer", ["a", "/x", "/b/2", "/b/01", "/b/-1", "/b/x", "/a/0", "/b/0/0"])
 def test_what_is_not_there_raises_key_error(pointer):
     with pytest.raises(KeyError):
-        locate(TEXT)[pointer]
+        Positions(TEXT)[pointer]
 
 
 def test_nearest_is_the_innermost_value_around():
-    positions = locate(TEXT)
+    positions = Positions(TEXT)
     assert positions.nearest("/b/1/missing/deeper") == (3, 15)
     assert positions.nearest("/missing") == (1, 1)
 
@@ -80,7 +80,7 @@ def test_nearest_is_the_innermost_value_around():
 @given(VALUES, st.sampled_from([None, 0, 1, 4]), NEWLINES)
 def test_every_value_is_found_where_it_is_written(value, indent, newline):
     text = json.dumps(value, indent=indent, ensure_ascii=False).replace("\n", newline)
-    positions = locate(text)
+    positions = Positions(text)
     expected = dict(walk(value))
     decoder = json.JSONDecoder()
     for pointer, inner in expected.items():
@@ -103,28 +103,28 @@ def test_lines_agree_with_counting_by_hand(text):
 
 
 def test_columns_count_characters_not_bytes():
-    assert locate('{"größe🌍": 1}')["/größe🌍"] == (1, 12)
+    assert Positions('{"größe🌍": 1}')["/größe🌍"] == (1, 12)
 
 
 def test_of_two_values_of_one_key_the_last_counts():
-    positions = locate('{"a": {"x": 1}, "a": {"y": 2}}')
+    positions = Positions('{"a": {"x": 1}, "a": {"y": 2}}')
     assert positions["/a/y"] == (1, 28)
     with pytest.raises(KeyError):
         positions["/a/x"]
 
 
 def test_broken_text_keeps_the_places_around_the_mistake():
-    assert locate('{"a": 1,\n "b" 2,\n "c": 3}')["/c"] == (3, 7)
-    assert locate('{"a": {"b": 1')["/a/b"] == (1, 13)
+    assert Positions('{"a": 1,\n "b" 2,\n "c": 3}')["/c"] == (3, 7)
+    assert Positions('{"a": {"b": 1')["/a/b"] == (1, 13)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00", "}", ",", '"', "{", "[", ":", "nul"])
 def test_text_without_values_has_a_place_for_the_document(text):
-    assert locate(text)[""][0] == 1
+    assert Positions(text)[""][0] == 1
 
 
 @given(st.text(alphabet="{}[]\",:\\ \n\r1-.eEtrufalsn/*#'", max_size=60))
 def test_any_text_has_a_place_for_any_pointer(text):
-    line, column = locate(text).nearest("/0/a/1")
+    line, column = Positions(text).nearest("/0/a/1")
     assert 1 <= line <= text.count("\n") + text.count("\r") + 1
     assert column >= 1

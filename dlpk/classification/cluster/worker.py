@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ...errors import ClusterError, DlpkError
 from ...harness.devices import has_gpu
-from ...harness.memory import give_back_free_memory
 from ...installation import own_version
 from ...raster.dataset import Raster
 from ...raster.gdal_config import processors, threads
@@ -31,8 +30,6 @@ from .job import Job, PackageRef, Report
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BATCH = "batch_size"
-# Memory is tidied up between blocks, but not more often than this, in seconds.
-TRIM_SECONDS = 0.25
 
 
 class _OpenJob:
@@ -86,7 +83,7 @@ class _OpenJob:
                 self._session = None  # it may not be what it was
 
     def _blocks(self, session: Session, part: PartWriter, report: Report) -> None:
-        folder, trimmed_at, start = Path(self.job.folder), time.monotonic(), time.perf_counter()
+        folder, start = Path(self.job.folder), time.perf_counter()
 
         def read(block: Block) -> BlockInput | BlockResult:
             if not folder.exists():
@@ -103,15 +100,9 @@ class _OpenJob:
             part.add(*result)
             report.pixels += block.used_width * block.used_height
 
-        def finished(block: Block) -> None:
-            nonlocal trimmed_at
-            if time.monotonic() - trimmed_at > TRIM_SECONDS:
-                give_back_free_memory()
-                trimmed_at = time.monotonic()
-
         try:
             blocks = session.grid.blocks(part.first, report.last)
-            run_stages(blocks, read, compute, write, finished)
+            run_stages(blocks, read, compute, write)
         finally:
             report.seconds += time.perf_counter() - start
 

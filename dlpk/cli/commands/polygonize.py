@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import click
@@ -35,11 +35,11 @@ def polygonize(raster: str, out: str, *, connectedness: str, quiet: bool, **choi
     RASTER is a classified raster, OUT the file to write: a GeoPackage (.gpkg), .geojson, .fgb or
     .shp. Fields: value, class, pixels, and the ground area in square metres and hectares.
     """
-    from ...classification.progress import progress_bar
+    from ...classification.progress import Bar
     from ...polygons.polygonize import polygonize as run
 
     with ExitStack() as stack:
-        progress = None if quiet else stack.enter_context(progress_bar("polygonize"))
+        progress = None if quiet else stack.enter_context(closing(Bar("polygonize")))
         made = run(raster, out, connectedness=int(connectedness), progress=progress, **choices)
     if not quiet:
         print(made.to_text())

@@ -349,13 +349,11 @@ def draw_curves(calibration: Calibration, out: str | Path) -> Path:
     OutputError
         The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     target = check_png(out)
     trial, best = calibration.best
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     pixels = trial.pixels
     for place, name in enumerate(trial.names):

@@ -145,11 +145,9 @@ def _confusion(result: Evaluation) -> str:
 
 
 def _curves(result: Evaluation) -> str:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(10.5, 3.4), dpi=110, layout="constrained")
-    FigureCanvasAgg(drawing)
     by_threshold, trade, said = drawing.subplots(1, 3)
     for number, name in enumerate(result.names[:20]):
         counts = result.class_counts(number)

@@ -35,6 +35,7 @@ END = "<|endoftext|>"
 CONTEXT_LENGTH = 77
 """Positions of CLIP's text tower, the begin and end tokens included."""
 
+_SPECIALS = re.compile(f"({re.escape(BEGIN)}|{re.escape(END)})")
 _WORD_END = "</w>"
 _CACHED_WORDS = 8192
 _CACHED_WORD_LENGTH = 64
@@ -75,21 +76,17 @@ class Tokenizer:
     Parameters
     ----------
     vocab : mapping of str to int
-        Token to id. Ids are unique and not negative; `begin`, `end` and `unknown` are among the
-        tokens.
+        Token to id. Ids are unique and not negative; the tokens of CLIP that begin and end a text
+        are among them. The latter also fills shorter texts of a batch, and stands for symbols that
+        are missing: CLIP's own vocabulary has every byte and never needs that.
     merges : sequence of pairs of str
         Pairs of tokens to merge, the earliest learned first. Both tokens and what they make
         together are in `vocab`.
-    begin, end : str
-        Tokens set before and after each text. `end` also fills shorter texts of a batch.
-    unknown : str, optional
-        Token that stands for a symbol that `vocab` lacks; `end` when not given. CLIP's own
-        vocabulary has every byte and never needs it.
 
     Attributes
     ----------
     begin_id, end_id : int
-        Ids of `begin` and `end`.
+        Ids of those two.
     size : int
         Rows that an embedding table needs: the highest id plus one.
 
@@ -100,33 +97,21 @@ class Tokenizer:
 
     Notes
     -----
-    `begin` and `end` written out inside a text become their ids, as in the reference. CLIP reads
-    a text up to its first end token.
+    These tokens written out inside a text become their ids, as in the reference. CLIP reads a text
+    up to its first end token.
     """
 
-    def __init__(
-        self,
-        vocab: Mapping[str, int],
-        merges: Sequence[tuple[str, str]],
-        *,
-        begin: str = BEGIN,
-        end: str = END,
-        unknown: str | None = None,
-    ) -> None:
+    def __init__(self, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> None:
         _check_vocab(vocab)
-        unknown = end if unknown is None else unknown
-        for token in (begin, end, unknown):
+        for token in (BEGIN, END):
             if token not in vocab:
                 raise TokenizerError(
                     f"the vocabulary has no token {token!r}: take vocab.json of the same model"
                 )
-        self.begin_id = vocab[begin]
-        self.end_id = vocab[end]
+        self.begin_id, self.end_id = vocab[BEGIN], vocab[END]
         self.size = max(vocab.values()) + 1
-        self._unknown_id = vocab[unknown]
         self._vocab = dict(vocab)
         self._merges = _ranked(merges, self._vocab)
-        self._specials = re.compile(f"({re.escape(begin)}|{re.escape(end)})")
         self._words: dict[str, list[int]] = {}
 
     @classmethod
@@ -180,7 +165,7 @@ class Tokenizer:
             # Through UTF-16 whole pairs become the character they mean.
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         ids = [self.begin_id]
-        for index, piece in enumerate(self._specials.split(text)):
+        for index, piece in enumerate(_SPECIALS.split(text)):
             if index % 2:
                 ids.append(self._vocab[piece])
                 continue
@@ -234,7 +219,7 @@ class Tokenizer:
         if known is None:
             symbols = [_BYTE_SYMBOLS[byte] for byte in word.encode("utf-8")]
             symbols[-1] += _WORD_END
-            known = self._merge([self._vocab.get(symbol, self._unknown_id) for symbol in symbols])
+            known = self._merge([self._vocab.get(symbol, self.end_id) for symbol in symbols])
             if len(word) <= _CACHED_WORD_LENGTH:
                 if len(self._words) >= _CACHED_WORDS:
                     self._words.clear()

@@ -120,7 +120,7 @@ class _Parser:
     def _class(self) -> ClassExpression:
         start = self.now.start
         name = self._name()
-        if name is not None and (self.now.kind == "end" or self._is_symbol(",")):
+        if name is not None and (self.now.kind == "end" or self.now.text == ","):
             self._fail(self.now.start, f"nothing stands after '{name} ='")
         node = self._or()
         end = self.tokens[self.place - 1].end
@@ -144,20 +144,20 @@ class _Parser:
 
     def _or(self) -> Node:
         parts = [self._and()]
-        while self._take_word("OR"):
+        while self._take("OR"):
             parts.append(self._and())
         return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
     def _and(self) -> Node:
         parts = [self._not()]
         while True:
-            if self._take_word("AND") or self._is_word("NOT"):
+            if self._take("AND") or self.now.text == "NOT":
                 parts.append(self._not())
             else:
                 return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _not(self) -> Node:
-        if not self._take_word("NOT"):
+        if not self._take("NOT"):
             return self._primary()
         self._deeper()
         node = Not(self._not())
@@ -174,7 +174,7 @@ class _Parser:
                     self._fail(opened, "this parenthesis is not closed")
                 self._unexpected()
             self.depth -= 1
-            if self._is_symbol("|"):
+            if self.now.text == "|":
                 self._fail(self.now.start, BAR)
             modifiers = self._modifiers()
             if modifiers == PLAIN:
@@ -188,7 +188,7 @@ class _Parser:
             texts.setdefault(fold(text), text)
             if not self._take("|"):
                 return Phrase(tuple(texts.values()), self._modifiers())
-            if self._is_symbol("("):
+            if self.now.text == "(":
                 self._fail(self.now.start, BAR)
 
     def _phrase(self) -> str:
@@ -256,23 +256,12 @@ class _Parser:
     def now(self) -> Token:
         return self.tokens[self.place]
 
-    def _take(self, symbol: str) -> bool:
-        if self._is_symbol(symbol):
-            self.place += 1
-            return True
-        return False
-
-    def _is_symbol(self, symbol: str) -> bool:
-        return self.now.kind == "symbol" and self.now.text == symbol
-
-    def _is_word(self, word: str) -> bool:
-        return self.now.kind == "word" and self.now.text == word
-
-    def _take_word(self, word: str) -> bool:
-        if self._is_word(word):
-            self.place += 1
-            return True
-        return False
+    def _take(self, text: str) -> bool:
+        # Quoted texts keep their quotes, so that none looks like a symbol or an operator.
+        if self.now.text != text:
+            return False
+        self.place += 1
+        return True
 
     def _deeper(self) -> None:
         self.depth += 1

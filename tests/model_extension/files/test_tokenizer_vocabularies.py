@@ -53,12 +53,6 @@ def test_folder_of_a_small_vocabulary_equals_the_reference(tmp_path: Path) -> No
     pair.check([*TEXTS, *CORPUS.splitlines()])
 
 
-def test_other_special_tokens() -> None:
-    vocab = {"a</w>": 0, "[": 1, "]": 2, "?": 3}
-    tokenizer = Tokenizer(vocab, [], begin="[", end="]", unknown="?")
-    assert tokenizer.encode("a b [a") == [1, 0, 3, 1, 0, 2]
-
-
 @pytest.mark.parametrize(
     ("vocab", "merges", "message"),
     [
