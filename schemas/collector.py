@@ -10,8 +10,6 @@ from .findings import Collector as FindingCollector
 from .json_text import JsonText
 from .positions import escape
 
-__all__ = ["Collector", "child", "quoted"]
-
 SHOWN = 60
 """Longest value that a message quotes, in characters."""
 

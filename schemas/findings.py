@@ -10,8 +10,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Collector", "Finding", "Report", "Rule", "Severity", "printable", "read_rules"]
-
 EXAMPLES_PER_RULE = 20
 """A rule that is broken in ten thousand places is shown with this many, then counted."""
 

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 from .positions import LINE_END, MAX_DEPTH, MAX_VALUES, Positions
 
-__all__ = ["JsonText", "Oddity", "decode", "read_json"]
-
 MAX_CHARACTERS = 32 * 1024 * 1024
 LONGEST_INTEGER = 300
 """Integers with more digits become floats: beyond this no double holds them, and converting

@@ -10,8 +10,6 @@ from .findings import Report
 from .json_text import read_json
 from .violations import report_violations
 
-__all__ = ["our_manifest", "validate_golden", "validate_manifest"]
-
 REMEDY = "Build the package again instead of editing what was built."
 
 

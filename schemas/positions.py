@@ -8,8 +8,6 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Union
 
-__all__ = ["Lines", "Positions", "escape", "pointer"]
-
 MAX_DEPTH = 100
 """Far beyond any real file, and far below what makes a recursive reader overflow."""
 MAX_VALUES = 1_000_000

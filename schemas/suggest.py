@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "nearest"]
-
 LONGEST = 80
 """Longer words are no slips of the keyboard, and comparing them takes time."""
 

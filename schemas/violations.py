@@ -14,8 +14,6 @@ from .suggest import nearest
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-__all__ = ["SCHEMAS", "load_schema", "report_violations"]
-
 SCHEMAS: dict[str, str] = {
     "emd": "emd.schema.json",
     "emd-package": "emd-package.schema.json",

@@ -13,8 +13,6 @@ from .parameters import Parameter, Parameters
 from .source import Source, constant_text, is_load, name_of, subscript_key
 from .subject import Subject
 
-__all__ = ["check_reading"]
-
 _NUMERIC: Final = {"numeric", "GPLong", "GPDouble", "float"}
 _RASTERS: Final = ("raster", "rasters")
 _NUMBER: Final = re.compile(r"[-+.,\d]+(e[-+]?\d+)?")

@@ -12,8 +12,6 @@ from .parameters import Parameters, returned
 from .source import Source, constant_text, is_load, name_of, subscript_key
 from .subject import Subject
 
-__all__ = ["check_blocks", "check_output", "check_returns"]
-
 # What each method returns, in Python's word and in ours.
 _ANSWERS: Final = {
     "getParameterInfo": ("list", "a list", "Return a list of dictionaries, one per parameter."),

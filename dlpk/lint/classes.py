@@ -12,8 +12,6 @@ from typing import NamedTuple
 from .modules import Modules
 from .source import Problem, Source, is_load, name_of, parse_file
 
-__all__ = ["Classes", "FunctionClass", "Method", "place"]
-
 
 class Method(NamedTuple):
     """A method: the file it stands in and its definition.

@@ -10,8 +10,6 @@ from .classes import FunctionClass, place
 from .source import constant_text, is_load, subscript_key
 from .subject import Subject
 
-__all__ = ["check_definition", "check_model_path"]
-
 # Keys that ArcGIS leaves to the function.
 _FOR_FUNCTION: Final = (
     "ModelFile",

@@ -29,8 +29,6 @@ from .source import Problem, Source, name_of, parse_file
 from .subject import Subject
 from .versions import check_imports, check_versions
 
-__all__ = ["check_function", "imported_modules"]
-
 _VECTOR_TYPES: Final = {
     "ObjectDetection",
     "InstanceDetection",

@@ -16,8 +16,6 @@ from ..package.files import read_file
 from ..package.folder import walk
 from .source import Problem, Source, in_body, parse_file
 
-__all__ = ["Import", "Modules", "guards", "imports", "reachable"]
-
 MAX_FILES: Final = 300
 """So many files of the package are followed from its function, not more."""
 

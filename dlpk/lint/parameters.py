@@ -11,8 +11,6 @@ from typing import Final, NamedTuple
 from .classes import FunctionClass, Method
 from .source import Source, constant_text
 
-__all__ = ["Parameter", "Parameters", "declared", "returned"]
-
 # What certainly leaves a list as it is, or is followed.
 _LOOKS: Final = ("len", "any", "all", "isinstance", "print", "str", "repr", "enumerate")
 _ADDS: Final = ("append", "insert", "extend")

@@ -10,8 +10,6 @@ from typing import Final
 from .source import Source, constant_text, name_of
 from .subject import Subject
 
-__all__ = ["check_initialize", "check_process"]
-
 _PATHS: Final = re.compile(
     r"[A-Za-z]:[\\/](?![\\/])[^\n]|\\\\[\w.-]+\\[\w$.-]+"
     r"|/(home|Users|mnt|media|root|scratch|workspace)/[\w.-]+"

@@ -8,21 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = [
-    "ASSUMED_NUMPY",
-    "BASE",
-    "NUMPY_REMOVED",
-    "PRO",
-    "SHIPPED",
-    "VERSIONS",
-    "introduced",
-    "is_standard",
-    "lacking",
-    "older",
-    "version",
-    "written",
-]
-
 Version = tuple[int, ...]
 
 

@@ -13,8 +13,6 @@ from pyflakes.messages import UndefinedName
 from .source import Source, in_body, is_load, name_of
 from .subject import Subject
 
-__all__ = ["check_own_calls", "check_signatures", "check_undefined"]
-
 
 class _Call(NamedTuple):
     """How ArcGIS calls a method: so many values by position, then keywords."""

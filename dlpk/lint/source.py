@@ -15,18 +15,6 @@ from typing import Final, NamedTuple
 
 from ..package.files import NotAFileError, read_file
 
-__all__ = [
-    "Problem",
-    "Source",
-    "constant_text",
-    "in_body",
-    "is_load",
-    "name_of",
-    "parse",
-    "parse_file",
-    "subscript_key",
-]
-
 MAX_SOURCE: Final = 1024 * 1024
 """Largest Python file in bytes that is looked into."""
 

@@ -13,8 +13,6 @@ from .modules import Modules
 from .parameters import Parameters
 from .source import Source
 
-__all__ = ["Subject"]
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -21,8 +21,6 @@ from .releases import (
 from .source import Source, name_of
 from .subject import Subject
 
-__all__ = ["check_imports", "check_versions"]
-
 _NEEDED: Final = "Put it into the package, do without it, or say which ArcGIS Pro is needed."
 
 

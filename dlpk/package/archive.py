@@ -28,16 +28,6 @@ from .rules import collector
 from .zip_data import DEFLATED, METHODS, STORED, EntryError, unpack
 from .zip_reader import ENCRYPTED, Entry, read_directory
 
-__all__ = [
-    "check_container",
-    "inspect_archive",
-    "open_archive",
-    "peek_emd",
-    "report_cannot_open",
-    "report_missing",
-    "report_unreadable",
-]
-
 MAX_TOTAL: Final = 64 * 1024**3
 """Largest unpacked package in bytes."""
 # Weights hardly compress and texts are small: only a bomb is both large and tightly packed.

@@ -8,8 +8,6 @@ from typing import Final
 from ..findings import Collector
 from .names import is_junk, shown, shown_size
 
-__all__ = ["MAX_EMD", "check_emd_place", "listed", "report_large_emd", "root_emds"]
-
 MAX_EMD: Final = 16 * 1024 * 1024
 """Largest EMD in bytes; real ones have a few KB."""
 

@@ -7,8 +7,6 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["NotAFileError", "open_file", "read_file"]
-
 
 class NotAFileError(OSError):
     """The path leads to a folder, device, pipe or socket."""

@@ -16,8 +16,6 @@ from .names import check_equal, check_junk, check_parts, is_junk, package_name, 
 from .rules import collector
 from .zip_reader import MAX_ENTRIES
 
-__all__ = ["check_folder", "is_inside", "walk"]
-
 
 def check_folder(path: str | os.PathLike[str]) -> Report:
     """Report everything wrong with a folder that holds an unzipped package.

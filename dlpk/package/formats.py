@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HEAD", "recognise"]
-
 HEAD: Final = 1024
 """How many bytes of a file's beginning `recognise` wants to see."""
 

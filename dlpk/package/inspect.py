@@ -14,8 +14,6 @@ from .folder import walk
 from .names import is_junk
 from .open import Package, open_package
 
-__all__ = ["Inspection", "inspect"]
-
 SHOWN = 20
 """So many classes and prompts are shown to people."""
 

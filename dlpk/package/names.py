@@ -10,23 +10,6 @@ from schemas.findings import printable
 
 from ..findings import Collector
 
-__all__ = [
-    "check_equal",
-    "check_junk",
-    "check_package_name",
-    "check_parts",
-    "check_prefix",
-    "is_junk",
-    "package_name",
-    "place",
-    "plural",
-    "shown",
-    "shown_size",
-    "split_name",
-    "unpacked_length",
-    "windows_key",
-]
-
 MAX_NAME: Final = 1024
 """Longest path in characters that is looked at further; Windows stops far earlier."""
 MAX_PARTS: Final = 64

@@ -20,8 +20,6 @@ from .folder import walk
 from .names import is_junk
 from .rules import collector
 
-__all__ = ["Package"]
-
 MANIFEST: Final = "manifest.json"
 _PIECE: Final = 1024 * 1024
 

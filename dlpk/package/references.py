@@ -18,8 +18,6 @@ from .names import place, shown, split_name, windows_key
 from .package import MANIFEST, Package
 from .rules import RULES
 
-__all__ = ["resolve"]
-
 _INSTALLED: Final = re.compile(r"\[(functions|resources)\]", re.IGNORECASE)
 _WINDOWS_ROOT: Final = re.compile(r"[A-Za-z]:|[\\/]{2}")
 _SUGGESTIONS: Final = 5

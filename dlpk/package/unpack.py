@@ -12,8 +12,6 @@ from .names import shown, shown_size
 from .zip_data import unpack
 from .zip_reader import Entry
 
-__all__ = ["unpack_entries"]
-
 SPARE: Final = 64 * 1024 * 1024
 """Bytes that must stay free on the disk: filling it to the brim harms everybody on it."""
 

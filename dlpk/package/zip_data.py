@@ -12,8 +12,6 @@ from .names import shown
 if TYPE_CHECKING:
     from .zip_reader import Entry
 
-__all__ = ["DEFLATED", "METHODS", "STORED", "EntryError", "unpack"]
-
 STORED: Final = 0
 DEFLATED: Final = 8
 METHODS: Final = (STORED, DEFLATED)

@@ -18,8 +18,6 @@ from ..findings import Collector
 from .formats import HEAD, recognise
 from .names import place, plural, shown, shown_size, split_name
 
-__all__ = ["MAX_ENTRIES", "Entry", "read_directory"]
-
 MAX_ENTRIES: Final = 100_000
 MAX_DIRECTORY: Final = 64 * 1024 * 1024
 """Largest directory in bytes; it is read into memory."""

@@ -20,8 +20,6 @@ from ..package.folder import is_inside, walk
 from ..package.names import is_junk
 from ..validation.validate import validate
 
-__all__ = ["pack"]
-
 
 def pack(
     folder: str | Path,

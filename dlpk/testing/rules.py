@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..errors import DlpkError
 from ..findings import Collector, read_rules
 
-__all__ = ["RULES", "RunFindings"]
-
 RULES = read_rules(__file__)
 
 

@@ -20,8 +20,6 @@ from ..package import rules as container_rules
 from ..testing import rules as run_rules
 from ..weights import rules as weights_rules
 
-__all__ = ["RULES", "rewrite", "tables"]
-
 _TABLES: Final[tuple[ModuleType, ...]] = (
     container_rules,
     emd_rules,

@@ -17,8 +17,6 @@ from schemas.findings import Finding, Report, printable
 
 from .rules import RULES
 
-__all__ = ["to_sarif"]
-
 SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )

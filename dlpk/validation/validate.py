@@ -22,8 +22,6 @@ from ..package.rules import RULES
 from ..weights.files import check_weights
 from ..weights.manifest import check_manifest
 
-__all__ = ["validate"]
-
 _NAMES: Final = re.compile(r'"(InferenceFunction|ModelFile)"\s*:\s*("(?:[^"\\\n]|\\.)*")')
 
 

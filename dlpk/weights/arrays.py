@@ -11,8 +11,6 @@ import re
 from math import prod
 from typing import Any, BinaryIO, Final
 
-__all__ = ["extent"]
-
 _MAX_HEADER: Final = 1 << 16
 _PLAIN_TYPE: Final = re.compile(r"[<>|=]?([biufc?mMSaUV])(\d*)(\[\w+\])?")
 

@@ -31,8 +31,6 @@ from .parts import Content
 from .pickles import read_pickle
 from .program import ALLOWED, Program, Text
 
-__all__ = ["PICKLES", "Judge"]
-
 PICKLES: Final = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 MAX_OPCODES: Final = 1_000_000

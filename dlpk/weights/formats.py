@@ -9,8 +9,6 @@ from typing import BinaryIO, Final
 from model_extension.common.errors import WeightsError
 from model_extension.common.safetensors_header import read_header
 
-__all__ = ["graph_code", "holds_data_only", "is_text", "script_code"]
-
 HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _CHUNK: Final = 1 << 20
 _MAX_FIELDS: Final = 100_000

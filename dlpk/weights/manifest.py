@@ -14,8 +14,6 @@ from ..findings import Collector, Report
 from ..package.package import MANIFEST, Package
 from .rules import RULES
 
-__all__ = ["check_manifest"]
-
 GOLDEN = "golden/golden.json"
 _AGAIN = "Build the package again if that is meant, or put the file right."
 

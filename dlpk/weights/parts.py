@@ -6,8 +6,6 @@ import io
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
-__all__ = ["Content"]
-
 
 class _Part(io.RawIOBase):
     """A part of a file as a file of its own."""

@@ -16,8 +16,6 @@ from typing import BinaryIO, Final, NamedTuple, Union
 
 from .program import Fetched, Program, Text
 
-__all__ = ["read_pickle"]
-
 MAX_LINE: Final = 1 << 24
 """Longest argument in bytes that ends with its line."""
 MAX_TEXT: Final = 64 * 1024 * 1024

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["ALLOWED", "Fetched", "Program", "Text"]
-
 ALLOWED: Final[dict[str, str]] = {
     f"{module}.{name}": kind
     for kind, modules in json.loads(Path(__file__).with_name("allowed.json").read_bytes()).items()

@@ -4,6 +4,4 @@ from __future__ import annotations
 
 from ..findings import read_rules
 
-__all__ = ["RULES"]
-
 RULES = read_rules(__file__)

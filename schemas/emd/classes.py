@@ -10,8 +10,6 @@ from ..collector import Collector, child, quoted
 from .facts import BACKGROUND_NAMES
 from .model import filled, is_imagery, is_pixels, number, whole
 
-__all__ = ["check_classes"]
-
 LONGEST_NAME = 160
 """Longest name of a domain in a file geodatabase, in characters."""
 

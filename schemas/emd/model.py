@@ -19,8 +19,6 @@ from .facts import (
     WRONG_TYPES,
 )
 
-__all__ = ["check_keys", "check_model", "filled", "is_imagery", "is_pixels", "number", "whole"]
-
 MOST_UNKNOWN_KEYS = 1000
 """So many unknown keys are compared with the known ones, not more."""
 

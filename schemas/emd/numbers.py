@@ -8,8 +8,6 @@ from typing import Any
 from ..collector import Collector, child, quoted
 from .model import is_imagery, number
 
-__all__ = ["check_numbers"]
-
 SMALLEST_TILE, LARGEST_TILE = 16, 8192
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from ..collector import Collector, child, quoted
 from .facts import PATH_KEYS
 
-__all__ = ["check_paths"]
-
 _ESCAPED = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # "[Functions]" stands for a folder of ArcGIS Pro, "[resources]" for one of ArcGIS Server.
 _INSTALLED = re.compile(r"\s*\[(functions|resources)\]", re.IGNORECASE)

@@ -14,8 +14,6 @@ from .model import check_keys, check_model, number
 from .numbers import check_numbers
 from .paths import check_paths
 
-__all__ = ["parse_emd", "validate_emd"]
-
 Profile = Literal["general", "package"]
 
 
