@@ -21,8 +21,8 @@ from ..harness.calls import Function
 from ..harness.environment import Environment
 from ..harness.features import geometry_type, vectorize
 from ..harness.loader import function_path, load_class
-from ..harness.phases import initialize, make, validation_phase
-from ..harness.replay import load_call
+from ..harness.phases import started
+from ..harness.replay import load_call, ready
 from ..package.open import open_package
 
 ANSWER = "answer.json"
@@ -75,21 +75,14 @@ def _run(package: str, calls: Path, place: Path, device: int, answer: dict[str, 
         stack.enter_context(Environment(opened, say, device=device))
         start = time.perf_counter()
         made = load_class(function_path(opened))
-        _, declared = validation_phase(made, opened)
+        _, declared = started(made, opened)
         answer["seconds"] = time.perf_counter() - start
         answer["parameters"] = [str(parameter["name"]) for parameter in declared]
         function: Function | None = None
         for number in range(len(list(calls.glob("*/call.json")))):
             call = load_call(calls / str(number))
             if function is None:
-                function = make(made, opened)
-                initialize(function, opened, device)
-                function.parameters()
-                function.configuration(call.scalars)
-                described = dict(call.described)
-                if opened.emd_path is not None:
-                    described["model"] = str(opened.emd_path)
-                function.output_info(described)
+                function = ready(made, opened, call)
             request = call.request
             if function.has("vectorize"):
                 found = vectorize(function, request.blocks, geometry_type(function))

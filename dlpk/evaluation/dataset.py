@@ -18,21 +18,6 @@ KINDS = ("classes", "phrases", "mattes")
 
 
 @dataclass(frozen=True)
-class Support:
-    """An image that shows what to look for.
-
-    Parameters
-    ----------
-    image : Path
-    truth : callable
-        Gives uint8, shape (rows, columns): 1 where the thing is.
-    """
-
-    image: Path
-    truth: Callable[[], np.ndarray]
-
-
-@dataclass(frozen=True)
 class Sample:
     """One image with its truth.
 
@@ -52,7 +37,7 @@ class Sample:
         Scenes that belong together; thing that several phrases mean.
     part : str
         Part of the dataset, such as a fold, that figures are computed for before their mean.
-    support : tuple of Support
+    support : tuple of Sample
         Images that show the thing of this phrase, for one-shot protocols.
     """
 
@@ -64,7 +49,7 @@ class Sample:
     group: str = ""
     entity: str = ""
     part: str = ""
-    support: tuple[Support, ...] = ()
+    support: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)

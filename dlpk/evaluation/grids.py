@@ -13,6 +13,7 @@ from osgeo import gdal, osr
 from ..errors import TruthError
 from ..output.attribute_table import read_names
 from ..raster.gdal_files import is_referenced, listening
+from ..raster.grid import BlockGrid
 from .measures.counts import IGNORED
 
 EARTH_RADIUS = 6_371_007.0  # of a sphere with the earth's area, in metres
@@ -65,14 +66,8 @@ class Grid:
 
     def blocks(self, side: int) -> Iterator[Window]:
         """Squares that cover the grid, row by row; the last of each row and column smaller."""
-        for row in range(0, self.height, side):
-            for column in range(0, self.width, side):
-                yield (
-                    column,
-                    row,
-                    min(side, self.width - column),
-                    min(side, self.height - row),
-                )
+        grid = BlockGrid(self.width, self.height, side, side, fixed=False)
+        return (block[:4] for block in grid.blocks())
 
     def pixel_areas(self, windows: list[Window]) -> np.ndarray:
         """Area of a pixel in the middle of each window, in square metres; 1 where not known."""

@@ -9,6 +9,7 @@ from typing import Any
 from osgeo import gdal, ogr, osr
 
 from ..errors import TruthError
+from ..raster.extent import extent_of
 from ..raster.vectors import LIKELY_FIELDS, field_names, likely_field, placed
 from .grids import NOTHING, ClassRaster, Grid, class_names, on_grid, values_of
 from .measures.counts import IGNORED
@@ -140,19 +141,15 @@ def check_overlap(path: str | Path, grid: Grid, name: str) -> None:
     source = open_labels(path)
     if source.RasterCount:
         return
-    t = grid.transform
-    corners = [
-        (t[0] + x * t[1] + y * t[2], t[3] + x * t[4] + y * t[5])
-        for x in (0, grid.width)
-        for y in (0, grid.height)
-    ]
-    left, right = min(x for x, _ in corners), max(x for x, _ in corners)
-    bottom, top = min(y for _, y in corners), max(y for _, y in corners)
+    area = extent_of(grid.transform, grid.width, grid.height)
     system = osr.SpatialReference(grid.projection) if grid.projection else None
     if system is not None:
         system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     boxes = [geometry.GetEnvelope() for _, geometry in placed(source.GetLayer(0), system)]
-    if any(a <= right and b >= left and c <= top and d >= bottom for a, b, c, d in boxes):
+    if any(
+        a <= area.xmax and b >= area.xmin and c <= area.ymax and d >= area.ymin
+        for a, b, c, d in boxes
+    ):
         return
     if not boxes:
         raise TruthError(f"the labels {path} are empty")
@@ -160,7 +157,8 @@ def check_overlap(path: str | Path, grid: Grid, name: str) -> None:
     hint = "" if system is not None else ", whose coordinate system is not known"
     raise TruthError(
         f"no polygon of {path} lies on {name}: they lie at {ends[0]} to {ends[1]}, {ends[2]} to "
-        f"{ends[3]}, and the raster{hint}, at {left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}"
+        f"{ends[3]}, and the raster{hint}, at {area.xmin:.8g} to {area.xmax:.8g}, "
+        f"{area.ymin:.8g} to {area.ymax:.8g}"
     )
 
 

@@ -249,7 +249,7 @@ class _Count:
         self.size = len(self.names) + 1
         self.outlines = {k: np.zeros((self.size, 4), np.int64) for k in self.options.boundary}
         self.by_region: np.ndarray | int = 0
-        self.thresholds: list[ThresholdCounts] = []
+        self.thresholds: ThresholdCounts | None = None
         self.worst: list[tuple[float, int]] = []
         self.best: list[tuple[float, int]] = []
 
@@ -267,19 +267,10 @@ class _Count:
             counts += self._outlines(window, within)
         if isinstance(self.predicted, ProbabilityRaster):
             values, valid = self.predicted.probabilities(window)
-            known = valid & (true != IGNORED)
-            parts = [
-                ThresholdCounts.of(band, true == number, known)
-                for number, band in enumerate(values, 1)
-            ]
-            self.thresholds = (
-                [
-                    ThresholdCounts(a.hits + b.hits, a.misses + b.misses)
-                    for a, b in zip(self.thresholds or parts, parts)
-                ]
-                if self.thresholds
-                else parts
-            )
+            levels = ThresholdCounts.of_classes(values, true, valid & (true != IGNORED))
+            if self.thresholds is not None:
+                levels = ThresholdCounts.stacked([self.thresholds, levels]).summed()
+            self.thresholds = levels
         score = metrics.mean(metrics.iou(matrix)[1:])
         if not math.isnan(score):
             place = len(self.matrices)
@@ -322,7 +313,7 @@ class _Count:
             unit=unit,
             matrices=matrices[counted],
             areas=self.grid.pixel_areas(kept) if referenced else None,
-            probabilities=ThresholdCounts.stacked(self.thresholds) if self.thresholds else None,
+            probabilities=self.thresholds,
             outlines=self.outlines,
             regions=regions,
             about={key: value for key, value in about.items() if value != ""},

@@ -12,7 +12,7 @@ from osgeo import gdal
 from ..classification.model import Model
 from ..errors import TruthError
 from ..raster.gdal_files import open_raster
-from .dataset import Dataset, Sample, Support
+from .dataset import Dataset, Sample
 from .measures.counts import IGNORED
 from .method import Method, quoted
 from .result import BACKGROUND
@@ -162,7 +162,7 @@ def _softmax(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(odds / odds.sum(axis=0), np.float32)
 
 
-def _write_support(support: Support, path: Path) -> Path:
+def _write_support(support: Sample, path: Path) -> Path:
     """An example image with its object in the alpha channel."""
     dataset = open_raster(str(support.image))
     pixels = dataset.ReadAsArray()

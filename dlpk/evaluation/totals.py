@@ -60,12 +60,7 @@ class Totals:
 
     def add_probabilities(self, values: np.ndarray, truth: np.ndarray) -> None:
         """Count thresholds of a sample."""
-        known = truth != IGNORED
-        self.thresholds.append(
-            ThresholdCounts.stacked(
-                [ThresholdCounts.of(v, truth == n, known) for n, v in enumerate(values, 1)]
-            )
-        )
+        self.thresholds.append(ThresholdCounts.of_classes(values, truth, truth != IGNORED))
 
     def add_matte(self, sample: Sample, alpha: np.ndarray, truth: np.ndarray) -> None:
         """Compare a matte; its matrix is that of alpha above one half."""

@@ -104,7 +104,7 @@ def open_dialog(package: str | Path, *, say: Say | None = None) -> Dialog:
             )
         with Environment(opened, say or print_message):
             before, start = memory_in_use(), time.perf_counter()
-            _, parameters = validation_phase(load_class(function_path(opened)), opened)
+            _, parameters = started(load_class(function_path(opened)), opened)
             seconds, after = time.perf_counter() - start, memory_in_use()
     memory = None if before is None or after is None else after - before
     return Dialog(tuple(shown_parameters(parameters)), seconds, memory, tool)
@@ -141,8 +141,10 @@ def model_argument(package: Package) -> str:
     return str(package.emd_path) if package.emd_path is not None else package.emd_text
 
 
-def validation_phase(made: type, package: Package) -> tuple[Function, list[dict[str, Any]]]:
-    """Take a new object through the calls that fill the dialog, without a device.
+def started(
+    made: type, package: Package, device: int | None = None
+) -> tuple[Function, list[dict[str, Any]]]:
+    """Take a new object through the calls that fill the dialog, which has no device, or a run's.
 
     Returns
     -------
@@ -151,7 +153,7 @@ def validation_phase(made: type, package: Package) -> tuple[Function, list[dict[
         The parameters that the function declares.
     """
     function = make(made, package)
-    initialize(function, package, None)
+    initialize(function, package, device)
     return function, function.parameters()
 
 
@@ -231,7 +233,7 @@ class LoadedFunction:
         self.device = device
         self.statistics = statistics
         self._class = load_class(function_path(package))
-        _, self.parameters = validation_phase(self._class, package)
+        _, self.parameters = started(self._class, package)
         # The object that served the raster before, if there is one and it has not failed.
         self.used: Function | None = None
         # What each set of arguments has led to.
@@ -245,10 +247,7 @@ class LoadedFunction:
         DlpkError
             The function refuses or fails.
         """
-        function = make(self._class, self.package)
-        initialize(function, self.package, self.device)
-        function.parameters()
-        return function
+        return started(self._class, self.package, self.device)[0]
 
     def answers_alike(self, question: object, answer: object) -> bool:
         """Whether the same question was answered in the same way before, or never asked.

@@ -14,11 +14,11 @@ import numpy as np
 from builder.target import make_folder, replacing
 
 from ..errors import PackageError
-from ..package.open import open_package
-from .calls import Pixels
+from ..package.open import Package, open_package
+from .calls import Function, Pixels
 from .environment import Environment, Say, print_message
 from .loader import function_path, load_class
-from .phases import initialize, make
+from .phases import started
 
 CALL_FILES = CALL_FILE, PIXELS_FILE = ("call.json", "pixels.npz")
 
@@ -180,16 +180,20 @@ def replay(folder: str | Path, *, say: Say | None = None) -> tuple[np.ndarray, n
     with ExitStack() as stack:
         package = stack.enter_context(open_package(call.package))
         stack.enter_context(Environment(package, say or print_message, device=call.device))
-        function = make(load_class(function_path(package)), package)
-        initialize(function, package, call.device)
-        function.parameters()
-        function.configuration(call.scalars)
-        described = dict(call.described)
-        if package.emd_path is not None:  # unpacked to another place than then
-            described["model"] = str(package.emd_path)
-        function.output_info(described)
+        function = ready(load_class(function_path(package)), package, call)
         request = call.request
         return function.pixels(request.tlc, request.shape, request.props, request.blocks)
+
+
+def ready(made: type, package: Package, call: Call) -> Function:
+    """A new object, taken through what came before a call that was kept."""
+    function, _ = started(made, package, call.device)
+    function.configuration(call.scalars)
+    described = dict(call.described)
+    if package.emd_path is not None:  # unpacked to another place than then
+        described["model"] = str(package.emd_path)
+    function.output_info(described)
+    return function
 
 
 def _array_text(block: Pixels) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from osgeo import osr
 
+from ..raster.extent import apply_transform
 from ..raster.gdal_files import is_referenced
 
 # Pixels between the places where the area is computed; between them it is interpolated.
@@ -46,10 +47,7 @@ class GroundAreas:
 
     def _placed(self, places: np.ndarray) -> np.ndarray:
         """Longitude and latitude in radians; NaN beyond the edge of the planet."""
-        t, (column, row) = self._transform, places.T
-        points = np.stack(
-            [t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]], axis=1
-        ).tolist()
+        points = np.stack(apply_transform(self._transform, *places.T), axis=1).tolist()
         try:
             found = self._to_degrees.TransformPoints(points)
         except RuntimeError:

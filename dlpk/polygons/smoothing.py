@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 
+from ..raster.extent import apply_transform
 from .source import OUTSIDE, ClassSource
 
 # How far a point may move, in pixels along the rows plus along the columns: under a half.
@@ -123,9 +124,8 @@ class Smoother:
         )
 
     def _on_map(self, rings: Rings) -> Rings:
-        t, (column, row) = self._transform, rings.points.T
-        x, y = t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]
-        return Rings(np.stack([x, y], axis=1), rings.starts)
+        placed = apply_transform(self._transform, *rings.points.T)
+        return Rings(np.stack(placed, axis=1), rings.starts)
 
     def _smooth(self, rings: Rings) -> Rings:
         corners, starts = _every_corner(rings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Extent:
     ymax: float
 
 
-def apply_transform(transform: Sequence[float], column: float, row: float) -> tuple[float, float]:
-    """Map coordinates of a pixel's top left corner, from GDAL's six numbers."""
+def apply_transform(transform: Sequence[float], column: Any, row: Any) -> tuple[Any, Any]:
+    """Map coordinates of a pixel's top left corner, or of many, from GDAL's six numbers."""
     t = transform
     return t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5]
 

@@ -233,31 +233,21 @@ def from_blocks(session: Session, tile: Tile) -> np.ndarray:
 
     For functions whose answer may depend on the block.
     """
-    right = min(tile.left + tile.side, session.raster.width)
-    bottom = min(tile.top + tile.side, session.raster.height)
-    grid = session.grid
-    whole = np.full((session.info.bands, bottom - tile.top, right - tile.left), np.nan, np.float32)
-    for down in range(tile.top // grid.ty, -(-bottom // grid.ty)):
-        for across in range(tile.left // grid.tx, -(-right // grid.tx)):
-            block = grid.block(across, down)
-            pixels, mask = session.process(block)
-            first = max(block.column, tile.left), max(block.row, tile.top)
-            last = (
-                min(block.column + block.used_width, right),
-                min(block.row + block.used_height, bottom),
-            )
-            here = (
-                slice(None),
-                slice(first[1] - block.row, last[1] - block.row),
-                slice(first[0] - block.column, last[0] - block.column),
-            )
-            there = (
-                slice(None),
-                slice(first[1] - tile.top, last[1] - tile.top),
-                slice(first[0] - tile.left, last[0] - tile.left),
-            )
-            whole[there] = np.where(mask[here], pixels[here], np.nan)
-    return _reduced(whole, 0, 0, tile)
+    grid, raster = session.grid, session.raster
+    right = min(tile.left + tile.side, raster.width)
+    bottom = min(tile.top + tile.side, raster.height)
+    across = range(tile.left // grid.tx, -(-right // grid.tx))
+    down = range(tile.top // grid.ty, -(-bottom // grid.ty))
+    left, top = across[0] * grid.tx, down[0] * grid.ty
+    size = session.info.bands, len(down) * grid.ty, len(across) * grid.tx
+    whole = np.full(size, np.nan, np.float32)
+    for block in (grid.block(x, y) for y in down for x in across):
+        pixels, mask = session.process(block)
+        height, width = block.used_height, block.used_width
+        row, column = block.row - top, block.column - left
+        known = np.where(mask, pixels, np.nan)[:, :height, :width]
+        whole[:, row : row + height, column : column + width] = known
+    return _reduced(whole, tile.left - left, tile.top - top, tile)
 
 
 def _reduced(found: np.ndarray, left: int, top: int, tile: Tile) -> np.ndarray:

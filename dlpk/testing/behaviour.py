@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from ..classification.session import Session
 from ..errors import ArgumentsError, DlpkError, RasterError
 from ..harness.answers import Configuration
 from ..harness.arguments import argument_scalars, as_text, shown_parameters
-from ..harness.calls import Function
 from ..harness.devices import device_number
 from ..harness.environment import Environment, Say
 from ..harness.loader import function_path, load_class
@@ -28,9 +27,8 @@ from ..harness.phases import (
     LoadedFunction,
     check_tool,
     initialize,
-    make,
+    started,
     tool_of,
-    validation_phase,
 )
 from ..harness.settings import Settings
 from ..package.open import Package, open_package
@@ -128,27 +126,18 @@ def check_run(
     return findings.report()
 
 
+@dataclass
 class _Checks:
     """What the checks of one package share."""
 
-    def __init__(
-        self,
-        package: Package,
-        findings: RunFindings,
-        folder: Path,
-        raster: str | Path | None,
-        arguments: Mapping[str, Any],
-        device: int,
-        blocks: int,
-    ) -> None:
-        self.package = package
-        self.findings = findings
-        self.folder = folder
-        self.given = arguments
-        self.device = device
-        self.blocks = blocks
-        self.settings = Settings()
-        self.raster_path = raster
+    package: Package
+    findings: RunFindings
+    folder: Path
+    raster_path: str | Path | None
+    given: Mapping[str, Any]
+    device: int
+    blocks: int
+    settings: Settings = field(default_factory=Settings)
 
     def run(self) -> None:
         """Run all checks that can be run."""
@@ -213,7 +202,7 @@ class _Checks:
         before, start = memory_in_use(), time.perf_counter()
         try:
             made = load_class(function_path(self.package))
-            first, declared = validation_phase(made, self.package)
+            first, declared = started(made, self.package)
         except DlpkError as error:
             remedy = "Do not use the device, and nothing that may be missing, without 'device'."
             if isinstance(error.__cause__, SyntaxError):
@@ -242,7 +231,7 @@ class _Checks:
             self.settings = replace(self.settings, arguments_as=written_as)
             try:
                 scalars = self._scalars(declared)
-                configuration = self._configured(declared).configuration(scalars)
+                configuration = self._configured(scalars)
             except ArgumentsError as error:
                 names = {parameter["name"] for parameter in shown_parameters(declared)}
                 if any(name not in names for name in self.given):
@@ -263,11 +252,10 @@ class _Checks:
     def _scalars(self, declared: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return argument_scalars(declared, self.given, written_as=self.settings.arguments_as)
 
-    def _configured(self, declared: Sequence[Mapping[str, Any]]) -> Function:
-        function = make(load_class(function_path(self.package)), self.package)
-        initialize(function, self.package, self.device)
-        function.parameters()
-        return function
+    def _configured(self, scalars: Mapping[str, Any]) -> Configuration:
+        """What a new object makes of arguments."""
+        function, _ = started(load_class(function_path(self.package)), self.package, self.device)
+        return function.configuration(scalars)
 
     def _decimal_comma(self, declared: Sequence[Mapping[str, Any]]) -> None:
         """Give numbers with fractions a decimal comma."""
@@ -278,7 +266,7 @@ class _Checks:
                 comma = text.replace(".", ",")
                 scalars = {**self._scalars(declared), name: comma}
                 try:
-                    self._configured(declared).configuration(scalars)
+                    self._configured(scalars)
                 except DlpkError:
                     self.findings.add(
                         "run/decimal-comma",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +15,32 @@ DEFINITION = (SAMPLES / "clean" / "classifier" / "Model.emd").read_text("utf-8")
 EMD: dict[str, Any] = json.loads(DEFINITION)
 CASES: dict[str, dict[str, Any]] = {
     f"{group}/{name}": case
-    for group in ("function", "arguments", "imports", "versions")
+    for group in ("function", "arguments", "imports", "versions", "weights")
     for name, case in json.loads((SAMPLES / group / "cases.json").read_text("utf-8")).items()
 }
 """Packages with one mistake each: what to replace in the clean one, and what is found then.
 
-`replace` holds pairs of old and new text of the function, `emd` values of the definition, `files`
-further files; `function` is the function's file name, null where there is none.
+`replace` holds pairs of old and new text of the function, `emd` values of the definition, null for
+none, `files` further files, which lie in a folder of the case's name where they are no text;
+`function` is the function's file name, null where there is none.
 """
 
 
 def write_case(name: str, folder: Path) -> Path:
-    """Write the package of a case into a folder and return that.
-
-    Cases of weights are folders of their own, with the clean function beside them.
-    """
-    if name not in CASES:
-        shutil.copytree(SAMPLES / name, folder)
-        (folder / "Model.py").write_text(CLEAN, encoding="utf-8")
-        return folder
+    """Write the package of a case into a folder and return that."""
     case = CASES[name]
-    files: dict[str, str | bytes] = dict(case.get("files", {}))
+    files: dict[str, str | bytes] = {p.name: p.read_bytes() for p in (SAMPLES / name).glob("*")}
+    files |= case.get("files", {})
     function = case.get("function", "Model.py")
     if function is not None:
         files[function] = changed(*(tuple(pair) for pair in case.get("replace", [])))
-    write_folder(folder, None, {**EMD, **case.get("emd", {})}, files)
+    write_folder(folder, None, definition(case.get("emd", {})), files)
     return folder
+
+
+def definition(changes: dict[str, Any]) -> dict[str, Any]:
+    """The clean definition with other values, without those that are None."""
+    return {key: value for key, value in {**EMD, **changes}.items() if value is not None}
 
 
 def write_folder(
@@ -73,8 +72,7 @@ def judge(
     files: dict[str, str | bytes] | None = None,
 ) -> Report:
     """Write a package as a folder and validate it."""
-    definition = {key: value for key, value in {**EMD, **(emd or {})}.items() if value is not None}
-    write_folder(folder, text, definition, files or {})
+    write_folder(folder, text, definition(emd or {}), files or {})
     return validate(folder)
 
 

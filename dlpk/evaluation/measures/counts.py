@@ -60,22 +60,6 @@ def grouped_confusion(
     return table.reshape(number, classes, classes).astype(np.int64)
 
 
-def steps(probabilities: np.ndarray) -> np.ndarray:
-    """Step of every probability: how many of `EDGES` it is above; p > t as in a run.
-
-    Parameters
-    ----------
-    probabilities : ndarray
-        Any shape, 0 to 1.
-
-    Returns
-    -------
-    ndarray
-        int64, the same shape, 0 to `STEPS`.
-    """
-    return np.minimum(np.searchsorted(EDGES, probabilities, side="left"), STEPS)
-
-
 @dataclass(frozen=True)
 class ThresholdCounts:
     """How many pixels lie above each threshold.
@@ -99,12 +83,20 @@ class ThresholdCounts:
         truth, known : ndarray
             bool, the same shape: whether a pixel is of the class, and whether that is known.
         """
-        step = steps(probabilities)
+        # How many of the edges a probability is above: p > t as in a run.
+        step = np.minimum(np.searchsorted(EDGES, probabilities, side="left"), STEPS)
         hits, misses = (
             np.bincount(step[chosen], minlength=STEPS + 1)
             for chosen in (known & truth, known & ~truth)
         )
         return cls(hits, misses)
+
+    @classmethod
+    def of_classes(
+        cls, values: np.ndarray, truth: np.ndarray, known: np.ndarray
+    ) -> ThresholdCounts:
+        """Count all classes, one band each, the first of them class 1."""
+        return cls.stacked([cls.of(band, truth == n, known) for n, band in enumerate(values, 1)])
 
     @classmethod
     def stacked(cls, parts: list[ThresholdCounts]) -> ThresholdCounts:

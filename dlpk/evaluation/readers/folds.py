@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import TruthError
-from ..dataset import Sample, Support, first_band, read_classes
+from ..dataset import Sample, first_band, read_classes
 
 FOLDS = 4
 
@@ -83,6 +83,6 @@ def with_support(samples: Sequence[Sample], shots: int, seed: int) -> tuple[list
                 "needed as support"
             )
         drawn = np.random.default_rng((seed, number)).permutation(len(others))[:shots]
-        support = tuple(Support(others[i].image, others[i].truth) for i in drawn)
+        support = tuple(others[i] for i in drawn)
         found.append(replace(sample, support=support))
     return found, f", {shots} support images of the same list by seed {seed}"

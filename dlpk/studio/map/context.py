@@ -116,27 +116,18 @@ def _angle(value: float) -> str:
 
 
 def _outlines(raster: Raster, system: Any) -> list[dict[str, Any]]:
-    west, south, east, north = _degree_bounds(raster, system)
-    margin = AROUND * max(east - west, north - south, 0.01)
+    low, high = np.reshape(_degree_bounds(raster, system), (2, 2))
+    margin = AROUND * max(*(high - low), 0.01)
     found = []
     for arc in _arcs():
-        low, high = arc.min(axis=0), arc.max(axis=0)
-        if low[0] > east + margin or high[0] < west - margin:
-            continue
-        if low[1] > north + margin or high[1] < south - margin:
-            continue
-        inside = (
-            (arc[:, 0] > west - margin)
-            & (arc[:, 0] < east + margin)
-            & (arc[:, 1] > south - margin)
-            & (arc[:, 1] < north + margin)
-        )
+        inside = ((arc > low - margin) & (arc < high + margin)).all(axis=1)
         kept = inside.copy()  # and the points next to those inside
         kept[1:] |= inside[:-1]
         kept[:-1] |= inside[1:]
         line = np.full(arc.shape, np.nan)
-        if kept.any():
-            line[kept] = _to_pixels(raster, system, arc[kept])
+        if not kept.any():
+            continue
+        line[kept] = _to_pixels(raster, system, arc[kept])
         found += [_feature(part, kind="outline") for part in _finite(line)]
     return found
 

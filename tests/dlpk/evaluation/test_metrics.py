@@ -15,7 +15,6 @@ from dlpk.evaluation.measures.counts import (
     ThresholdCounts,
     confusion,
     grouped_confusion,
-    steps,
 )
 from dlpk.evaluation.measures.matting import Matte, matting_measures
 
@@ -144,9 +143,9 @@ def test_false_alarms_by_hand() -> None:
 
 
 def test_steps_are_strictly_above() -> None:
-    np.testing.assert_array_equal(
-        steps(np.array([0.0, 1e-9, 0.3, 0.3001, 1.0])), [0, 1, 150, 151, 500]
-    )
+    values, each = np.array([0.0, 1e-9, 0.3, 0.3001, 1.0]), np.ones(5, bool)
+    hits = ThresholdCounts.of(values, each, each).hits
+    np.testing.assert_array_equal(np.flatnonzero(hits), [0, 1, 150, 151, 500])
     np.testing.assert_array_equal(EDGES[metrics.PAPER], np.linspace(0, 1, 51)[1:-1])
     # What the paper's code does, threshold by threshold.
     truth, scores = random_scores(2)

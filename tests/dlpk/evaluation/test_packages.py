@@ -12,7 +12,7 @@ import pytest
 import dlpk
 from dlpk.cli.main import main
 from dlpk.errors import TruthError
-from dlpk.evaluation.dataset import Dataset, Sample, Support
+from dlpk.evaluation.dataset import Dataset, Sample
 from dlpk.evaluation.packages import Method, evaluate_package
 from dlpk.evaluation.protocols import PROTOCOLS, protocol
 from dlpk.evaluation.readers import READERS
@@ -143,7 +143,7 @@ def test_one_shot(package: Path, tmp_path: Path) -> None:
     arguments = {"image_prompt": f"x = {shown}[{tmp_path / 'm.png'}]", "threshold": "0.45"}
     dlpk.classify(package, image, out, arguments=arguments)
     truth = gdal.Open(str(out)).ReadAsArray()
-    support = (Support(shown, lambda: mask),)
+    support = (Sample("", shown, lambda: mask),)
     samples = [
         Sample(f"s{i}", image, lambda t=t: t, "thing", "thing", part=f"fold {i}", support=support)
         for i, t in enumerate((truth, 1 - truth))

@@ -50,6 +50,8 @@ def test_a_damaged_raster_leaves_nothing(tmp_path: Path) -> None:
 
 
 SLOW = """
+import time
+
 class Slow:
     def initialize(self, **kwargs): pass
     def getParameterInfo(self): return [{"name": "raster", "dataType": "raster"}]

@@ -273,4 +273,4 @@ def test_spots_on_the_map_move_thresholds_and_a_package_takes_them_along(
     # What cannot be is said without asking the server.
     page.evaluate("studio.state.change(null, (now) => (now.sets[0].rows = []))")
     page.click("#new-package")
-    assert "no prompt yet" in page.inner_text("#problem")
+    page.wait_for_selector("#problem:has-text('no prompt yet')")

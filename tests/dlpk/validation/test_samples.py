@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,12 +10,7 @@ from dlpk.validation.rules import RULES
 from dlpk.validation.validate import validate
 from tests.support.functions_text import CASES, SAMPLES, write_case
 
-FOLDERS = {
-    f"weights/{folder.name}": json.loads((folder / "expected.json").read_text("utf-8"))
-    for folder in sorted((SAMPLES / "weights").iterdir())
-}
-EVERY: dict[str, dict[str, Any]] = {**CASES, **FOLDERS}
-GROUPS = {name.partition("/")[0] for name in EVERY}
+GROUPS = {name.partition("/")[0] for name in CASES}
 
 # Too large for a file, or a matter of packages of our own; tested elsewhere.
 WITHOUT_SAMPLE = {
@@ -34,9 +27,9 @@ def test_clean_function_has_no_findings() -> None:
     assert not report.findings, report.to_text()
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CASES)
 def test_sample_breaks_exactly_the_expected_rules(name: str, tmp_path: Path) -> None:
-    case = EVERY[name]
+    case = CASES[name]
     folder = write_case(name, tmp_path / "Model")
     report = validate(folder)
     assert sorted({finding.rule for finding in report}) == case["rules"], report.to_text()
@@ -57,13 +50,13 @@ def test_sample_breaks_exactly_the_expected_rules(name: str, tmp_path: Path) -> 
 
 
 def test_the_first_rule_of_each_sample_is_in_its_name() -> None:
-    for name, case in EVERY.items():
+    for name, case in CASES.items():
         fits = any(name.startswith(rule) for rule in case["rules"])
         assert fits or name == "function/reference-case"
         assert case["about"].endswith(".")
 
 
 def test_every_rule_has_a_sample() -> None:
-    covered = {rule for case in EVERY.values() for rule in case["rules"]}
+    covered = {rule for case in CASES.values() for rule in case["rules"]}
     rules = {rule for rule in RULES if rule.partition("/")[0] in GROUPS}
     assert rules - covered == WITHOUT_SAMPLE

@@ -288,7 +288,6 @@ def test_an_image_that_is_not_too_large_stays_as_it_is() -> None:
     image, mask = photo(50, 40), box(50, 40, 10, 30, 5, 25)
     for name, size in (("crop", 24), ("crop-wide", 40), ("blur", 50)):
         found = shrunk(image, mask, name, size)
-        assert found[0] is not None
         assert np.array_equal(found[0], image) and np.array_equal(found[1], mask)
 
 
