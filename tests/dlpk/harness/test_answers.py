@@ -117,44 +117,41 @@ def test_small_and_large_letters_of_types(tmp_path: Path, raster: Path) -> None:
         assert pixels.dtype == np.dtype(dtype)
 
 
-def test_without_update_raster_info_the_output_is_like_the_input(
-    tmp_path: Path, raster: Path
-) -> None:
-    text = """
-class Plain:
-    def initialize(self, **kwargs): pass
-    def getParameterInfo(self):
-        return [{"name": "raster", "dataType": "raster"}, {"name": "model", "dataType": "string"}]
-    def getConfiguration(self, **scalars): return {}
-    def updatePixels(self, tlc, shape, props, **pixelBlocks):
-        return {"output_pixels": pixelBlocks["raster_pixels"]}
-"""
-    with running(make_package(tmp_path / "P", "Plain", text=text), raster) as run:
-        assert (run.info.bands, run.info.pixel_type) == (3, "u1")
-        assert all_blocks(run).shape == (3, 16, 18)
-
-
 @pytest.mark.parametrize(
-    ("returned", "words"),
+    ("method", "returned", "words"),
     [
-        ("()", "Parameter information returned is not a python list"),
-        ("None", "Parameter information returned is not a python list"),
-        ("['raster']", "a dictionary as entry 0"),
-        ("[{'name': 'raster'}]", "entry 0 has no text 'dataType'"),
-        ("[{'dataType': 'raster'}]", "entry 0 has no text 'name'"),
-        ("[{'name': 'a', 'dataType': 'raster'}] * 2", "two parameters are called 'a'"),
-        ("[{'name': 'a', 'dataType': 'string'}]", "no parameter of dataType 'raster'"),
+        ("getParameterInfo", "()", "Parameter information returned is not a python list"),
+        ("getParameterInfo", "None", "Parameter information returned is not a python list"),
+        ("getParameterInfo", "['raster']", "a dictionary as entry 0"),
+        ("getParameterInfo", "[{'name': 'raster'}]", "entry 0 has no text 'dataType'"),
+        ("getParameterInfo", "[{'dataType': 'raster'}]", "entry 0 has no text 'name'"),
+        (
+            "getParameterInfo",
+            "[{'name': 'a', 'dataType': 'raster'}] * 2",
+            "two parameters are called 'a'",
+        ),
+        (
+            "getParameterInfo",
+            "[{'name': 'a', 'dataType': 'string'}]",
+            "no parameter of dataType 'raster'",
+        ),
+        ("updateRasterInfo", "None", "its keywords with 'output_info'"),
+        ("updateRasterInfo", "{}", "its keywords with 'output_info'"),
+        ("updateRasterInfo", "{'output_info': []}", "its keywords with 'output_info'"),
     ],
 )
-def test_parameters(tmp_path: Path, raster: Path, returned: str, words: str) -> None:
+def test_wrong_answers(
+    tmp_path: Path, raster: Path, method: str, returned: str, words: str
+) -> None:
     text = f"""
-class Declaring:
+class Answering:
     def initialize(self, **kwargs): pass
-    def getParameterInfo(self): return {returned}
+    def getParameterInfo(self): return [{{"name": "raster", "dataType": "raster"}}]
     def getConfiguration(self, **scalars): return {{}}
     def updatePixels(self, tlc, shape, props, **pixelBlocks): return {{}}
+    def {method}(self, **kwargs): return {returned}
 """
-    package = make_package(tmp_path / "P", "Declaring", text=text)
+    package = make_package(tmp_path / "P", "Answering", text=text)
     with pytest.raises(ContractError, match=words), running(package, raster):
         pass
 
@@ -180,33 +177,12 @@ class Least:
         return {"output_pixels": pixelBlocks["r_pixels"]}
 """
     with running(make_package(tmp_path / "P", "Least", text=text), raster, said=said) as run:
+        assert (run.info.bands, run.info.pixel_type) == (3, "u1")
         assert all_blocks(run).shape == (3, 16, 18)
     assert said[0] == (
         "warning",
         "Least has no method initialize, through which ArcGIS hands over the model",
     )
-
-
-@pytest.mark.parametrize(
-    ("returned", "words"),
-    [
-        ("None", "its keywords with 'output_info'"),
-        ("{}", "its keywords with 'output_info'"),
-        ("{'output_info': []}", "its keywords with 'output_info'"),
-    ],
-)
-def test_update_raster_info(tmp_path: Path, raster: Path, returned: str, words: str) -> None:
-    text = f"""
-class Informing:
-    def initialize(self, **kwargs): pass
-    def getParameterInfo(self): return [{{"name": "raster", "dataType": "raster"}}]
-    def getConfiguration(self, **scalars): return {{}}
-    def updateRasterInfo(self, **kwargs): return {returned}
-    def updatePixels(self, tlc, shape, props, **pixelBlocks): return {{}}
-"""
-    package = make_package(tmp_path / "P", "Informing", text=text)
-    with pytest.raises(ContractError, match=words), running(package, raster):
-        pass
 
 
 def test_an_output_elsewhere_is_warned_of(tmp_path: Path, raster: Path) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -128,26 +127,6 @@ def test_no_room(tmp_path: Path, limit: int) -> None:
     assert (out / "r.tif").read_text() == "old"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Any:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk takes rights")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_disk_full(tmp_path: Path, small_disk: Path) -> None:
-    noise = np.random.default_rng(0).integers(1, 255, (1, 1000, 1000), dtype=np.uint8)
-    raster = make_raster(tmp_path / "s.tif", noise)
-    package = make_package(tmp_path / "P", emd={"Classes": []})
-    with pytest.raises(OutputError, match="cannot be written"):
-        classify(package, raster, small_disk / "r.tif", device="cpu")
-    assert names(small_disk) == []
-
-
 def test_folders_that_cannot_be_written(tmp_path: Path, raster: Path) -> None:
     package = make_package(tmp_path / "P")
     for out, words in (
@@ -159,13 +138,3 @@ def test_folders_that_cannot_be_written(tmp_path: Path, raster: Path) -> None:
         with pytest.raises(OutputError, match=words):
             classify(package, raster, out, device="cpu")
     assert names(tmp_path) == ["P", "scene.tif"]
-
-
-def test_the_raster_itself_is_no_target(tmp_path: Path, raster: Path) -> None:
-    package = make_package(tmp_path / "P")
-    before = raster.read_bytes()
-    (tmp_path / "link.tif").symlink_to(raster)
-    for out in (raster, tmp_path / "." / "scene.tif", tmp_path / "link.tif"):
-        with pytest.raises(OutputError, match=r"is also read from|is a link"):
-            classify(package, raster, out, device="cpu")
-    assert raster.read_bytes() == before

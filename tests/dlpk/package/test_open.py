@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -200,23 +199,6 @@ def test_hash_of_a_folder_depends_on_names_and_contents_only(tmp_path: Path) -> 
     third = make_folder(tmp_path / "three")
     (third / "Model.py").rename(third / "Model2.py")
     assert len({hashed(first), hashed(second), hashed(third)}) == 3
-
-
-@pytest.mark.parametrize("module", ["dlpk.package.open", "dlpk.errors"])
-def test_import_is_light(module: str) -> None:
-    code = (
-        f"import {module}, sys; heavy = {{'torch', 'numpy', 'osgeo', 'transformers', 'arcpy'}} "
-        "& set(sys.modules); sys.exit(', '.join(heavy) or 0)"
-    )
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_check_does_not_read_the_weights(tmp_path: Path) -> None:

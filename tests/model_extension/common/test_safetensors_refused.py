@@ -174,37 +174,19 @@ def test_long_names_are_cut_in_messages(tmp_path: Path) -> None:
     assert len(str(caught.value)) < 600
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"none.safetensors: there is no such file"):
-        SafetensorsFile(tmp_path / "none.safetensors")
-
-
-def test_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no such file"):
-        SafetensorsFile(tmp_path / "none" / "model.safetensors")
-
-
-def test_folder(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="this is a folder"):
-        SafetensorsFile(tmp_path)
-
-
-def test_file_in_place_of_a_folder(tmp_path: Path) -> None:
-    path = written(tmp_path, b"")
-    with pytest.raises(WeightsError, match="cannot be read"):
-        SafetensorsFile(path / "model.safetensors")
-
-
-def test_impossible_path() -> None:
-    with pytest.raises(WeightsError, match="cannot be read"):
-        SafetensorsFile("a\0b")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_pipe(tmp_path: Path) -> None:
+def test_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(WeightsError, match="not a regular file"):
-        SafetensorsFile(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"")
+    for path, words in (
+        (tmp_path / "none.safetensors", "none.safetensors: there is no such file"),
+        (tmp_path / "none" / "model.safetensors", "no such file"),
+        (tmp_path, "this is a folder"),
+        (tmp_path / "file" / "model.safetensors", "cannot be read"),
+        ("a\0b", "cannot be read"),
+        (tmp_path / "pipe", "not a regular file"),
+    ):
+        with pytest.raises(WeightsError, match=words):
+            SafetensorsFile(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads anything")

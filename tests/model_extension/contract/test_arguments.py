@@ -129,6 +129,12 @@ def test_padding_follows_another_tile_size() -> None:
         ("predict_background", "ture", "predict_background is 'ture'; it must be True or False"),
         ("predict_background", "2", "it must be True or False"),
         ("return_probability_raster", "maybe", "return_probability_raster is 'maybe'"),
+        ("prompt_weight", "1.5", "prompt_weight is 1.5; it must be from 0 to 1"),
+        ("prompt_weight", "half", "prompt_weight is 'half'; it must be a number"),
+        ("presence_threshold", "-1", "presence_threshold is -1; it must be from 0 to 1"),
+        ("image_prompt_style", "blurry", "style is 'blurry'; it must be one of crop-b"),
+        ("prompt_template", "a photo", "template is 'a photo'; it must be one of none, photo"),
+        ("test_time_augmentation", "maybe", "augmentation is 'maybe'; it must be True or"),
     ],
 )
 def test_wrong_values_name_the_argument(name: str, value: Any, message: str) -> None:
@@ -171,60 +177,6 @@ def test_any_scalars_give_arguments_or_one_of_our_errors(scalars: dict[str, Any]
         assert any(name in str(error) for name in scalars)
     else:
         assert arguments.block_size >= 1
-
-
-def test_what_the_tool_shows() -> None:
-    parameters = parameter_info(definition(own={"Prompt": "water, trees"}))
-    names = [parameter["name"] for parameter in parameters]
-    assert names[:3] == ["raster", "model", "device"]
-    assert names[3] == "text_prompt"
-    assert set(names[3:]) == {
-        "text_prompt",
-        "image_prompt",
-        "prompt_weight",
-        "image_prompt_style",
-        "prompt_template",
-        "background_prompt",
-        "threshold",
-        "presence_threshold",
-        "predict_background",
-        "return_probability_raster",
-        "padding",
-        "scales",
-        "batch_size",
-        "test_time_augmentation",
-        "precision",
-        "compile_network",
-        "tile_size",
-    }
-    for parameter in parameters:
-        assert parameter["displayName"]
-        assert len(parameter["description"]) > 15
-        assert parameter["dataType"] in ("raster", "string", "numeric")
-        assert isinstance(parameter["required"], bool)
-    by_name = {parameter["name"]: parameter for parameter in parameters}
-    assert by_name["raster"]["dataType"] == "raster"
-    assert by_name["model"]["dataType"] == "string"
-    assert by_name["text_prompt"]["value"] == "water, trees"
-    assert "domain" not in by_name["text_prompt"]
-    assert by_name["predict_background"]["domain"] == ("True", "False")
-
-
-def test_what_is_known_before_a_model_is_chosen() -> None:
-    assert [p["name"] for p in parameter_info(None)] == ["raster", "model", "device"]
-
-
-def test_what_the_tool_shows_is_what_the_function_takes() -> None:
-    shown = definition(own={"Prompt": "water"})
-    values = {p["name"]: p.get("value") for p in parameter_info(shown)}
-    assert parse_arguments(values, shown) == parse_arguments({}, shown)
-    as_text = {name: None if value is None else str(value) for name, value in values.items()}
-    assert parse_arguments(as_text, shown) == parse_arguments({}, shown)
-
-
-def test_tile_size_is_shown_only_where_it_may_vary() -> None:
-    names = [p["name"] for p in parameter_info(definition(SupportsVariableTileSize=False))]
-    assert "tile_size" not in names
 
 
 def test_a_frozen_vocabulary_is_a_drop_down() -> None:

@@ -193,35 +193,6 @@ def test_new_arguments(package: ModelDefinition) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("prompt_weight", "1.5", "prompt_weight is 1.5; it must be from 0 to 1"),
-        ("prompt_weight", "half", "prompt_weight is 'half'; it must be a number"),
-        ("presence_threshold", "-1", "presence_threshold is -1; it must be from 0 to 1"),
-        (
-            "image_prompt_style",
-            "blurry",
-            "image_prompt_style is 'blurry'; it must be one of crop-b",
-        ),
-        (
-            "prompt_template",
-            "a photo",
-            "prompt_template is 'a photo'; it must be one of none, photo",
-        ),
-        (
-            "test_time_augmentation",
-            "maybe",
-            "test_time_augmentation is 'maybe'; it must be True or",
-        ),
-    ],
-)
-def test_wrong_values(package: ModelDefinition, name: str, value: str, words: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        parse_arguments({name: value}, package)
-    assert str(caught.value).startswith(words)
-
-
-@pytest.mark.parametrize(
     ("scalars", "block", "around"),
     [
         ({}, 2048, 32 + 8 + 2),

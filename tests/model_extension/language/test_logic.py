@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -123,24 +122,6 @@ def test_fuzzy_logic(a: float, b: float, c: float) -> None:
     # De Morgan.
     assert scored("NOT (a AND b)", **values) == scored("NOT a OR NOT b", **values)
     assert scored("NOT (a OR b)", **values) == scored("NOT a AND NOT b", **values)
-
-
-TRUTH = [
-    ("a AND b", lambda a, b: a and b),
-    ("a OR b", lambda a, b: a or b),
-    ("NOT a", lambda a, b: not a),
-    ("a NOT b", lambda a, b: a and not b),
-    ("NOT (a AND b) AND (a OR b)", lambda a, b: a != b),
-    ("a OR NOT b", lambda a, b: a or not b),
-]
-
-
-@pytest.mark.parametrize(("text", "meaning"), TRUTH, ids=[text for text, _ in TRUTH])
-def test_truth_tables(text: str, meaning: object) -> None:
-    thresholds = Thresholds(0.3, {"b": 0.8})
-    for a, b in itertools.product((0.29, 0.31), (0.79, 0.81)):
-        expected = meaning(a > 0.3, b > 0.8)  # type: ignore[operator]
-        assert (scored(text, thresholds, a=a, b=b) > PRESENT) is expected
 
 
 def test_thresholds_of_phrases() -> None:
