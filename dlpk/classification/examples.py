@@ -18,6 +18,7 @@ import numpy as np
 from osgeo import gdal, ogr
 
 from ..errors import ArgumentsError, OutputError, RasterError
+from ..output.png import png_bytes
 from ..raster.dataset import Raster
 from ..raster.extent import Extent, extent_of, listed
 from ..raster.sampling import find_stretch
@@ -232,7 +233,7 @@ def write_examples(
     try:
         folder.mkdir(exist_ok=True)
         for file, pixels in pictures.items():
-            _write_png(pixels, file)
+            file.write_bytes(png_bytes(np.moveaxis(pixels, 0, -1)))
     except (OSError, RuntimeError) as error:
         raise OutputError(f"the examples cannot be written to {folder}: {error}") from error
     return ", ".join(classes)
@@ -296,11 +297,3 @@ def _burnt(place: Any, part: Raster) -> np.ndarray:
     finally:
         gdal.PopErrorHandler()
     return np.asarray(target.ReadAsArray()) > 0
-
-
-def _write_png(pixels: np.ndarray, path: Path) -> None:
-    bands, height, width = pixels.shape
-    memory = gdal.GetDriverByName("MEM").Create("", width, height, bands, gdal.GDT_Byte)
-    memory.WriteArray(pixels)
-    memory.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
-    gdal.GetDriverByName("PNG").CreateCopy(str(path), memory)

@@ -11,6 +11,7 @@ from osgeo import gdal
 
 from ..classification.model import Model
 from ..errors import TruthError
+from ..output.png import png_bytes
 from ..raster.gdal_files import open_raster
 from .dataset import Dataset, Sample
 from .measures.counts import IGNORED
@@ -173,10 +174,7 @@ def _write_support(support: Sample, path: Path) -> Path:
             f"{support.image} cannot be an example: it has {pixels.shape[2]} by {pixels.shape[1]} "
             f"pixels of {pixels.dtype}, and its mask {alpha.shape[1]} by {alpha.shape[0]} of uint8"
         )
-    memory = gdal.GetDriverByName("MEM").Create("", *alpha.shape[::-1], 4, gdal.GDT_Byte)
-    memory.WriteArray(np.append(pixels, alpha[None], axis=0))
-    memory.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
-    gdal.GetDriverByName("PNG").CreateCopy(str(path), memory)
+    path.write_bytes(png_bytes(np.dstack([*pixels, alpha])))
     return path
 
 

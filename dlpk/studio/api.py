@@ -15,9 +15,9 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 
 from model_extension.clipseg.language.prompts import fold
 
+from ..output.png import png_bytes
 from .access import COOKIE
 from .map.context import context
-from .map.png import png_bytes
 from .openapi import described, documented
 from .prompt_set import PromptMistake, text_prompt_of
 from .requests import (

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import DlpkError
+from ..output.png import png_bytes
 from .map.places import places_of
-from .map.png import png_bytes
 from .map.pyramid import TILE, Pyramid, Tile
 from .requests import Endpoints, asked_of, number_of, studio_of, tile_of, waited_for
 from .studio import MOST_REDUCED, Studio

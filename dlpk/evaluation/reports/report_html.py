@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...output.png import png_bytes
 from ..measures import metrics
 from ..measures.counts import EDGES, IGNORED
 from ..result import BACKGROUND, Evaluation, Example
@@ -199,19 +200,11 @@ def _example(example: Example, table: np.ndarray) -> str:
     pictures = [] if example.image is None else [("image", example.image)]
     pictures += [("truth", table[example.truth]), ("found", table[example.predicted])]
     images = "".join(
-        f'<figure><img alt="{what}" src="{_png(pixels)}"><figcaption class=small>{what}'
-        "</figcaption></figure>"
+        f'<figure><img alt="{what}" src="{_inline(png_bytes(pixels))}">'
+        f"<figcaption class=small>{what}</figcaption></figure>"
         for what, pixels in pictures
     )
     return f"<div><p>{escape(example.name)}: IoU {figure(example.iou)}</p>{images}</div>"
-
-
-def _png(pixels: np.ndarray) -> str:
-    from matplotlib.image import imsave
-
-    file = io.BytesIO()
-    imsave(file, pixels, format="png")
-    return _inline(file.getvalue())
 
 
 def _inline(png: bytes) -> str:

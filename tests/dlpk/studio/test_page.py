@@ -272,5 +272,7 @@ def test_spots_on_the_map_move_thresholds_and_a_package_takes_them_along(
     assert page.evaluate("studio.state.rows[0].threshold") == 0.99
     # What cannot be is said without asking the server.
     page.evaluate("studio.state.change(null, (now) => (now.sets[0].rows = []))")
+    while page.evaluate("studio.set.prompts.plan !== null"):
+        page.wait_for_timeout(20)
     page.click("#new-package")
-    page.wait_for_selector("#problem:has-text('no prompt yet')")
+    assert "no prompt yet" in page.inner_text("#problem")
