@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,6 @@ from ..raster.gdal_files import is_referenced, listening
 from ..raster.grid import BlockGrid
 from .measures.counts import IGNORED
 
-EARTH_RADIUS = 6_371_007.0  # of a sphere with the earth's area, in metres
 # Names of what is none of the classes.
 NOTHING = ("background", "other", "nothing", "none", "")
 Window = tuple[int, int, int, int]  # column, row, width, height
@@ -68,31 +66,6 @@ class Grid:
         """Squares that cover the grid, row by row; the last of each row and column smaller."""
         grid = BlockGrid(self.width, self.height, side, side, fixed=False)
         return (block[:4] for block in grid.blocks())
-
-    def pixel_areas(self, windows: list[Window]) -> np.ndarray:
-        """Area of a pixel in the middle of each window, in square metres; 1 where not known."""
-        system = osr.SpatialReference()
-        if not (self.referenced and self.projection) or system.ImportFromWkt(self.projection):
-            return np.ones(len(windows))
-        sphere = osr.SpatialReference()
-        sphere.ImportFromEPSG(4326)
-        for each in (system, sphere):
-            each.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-        to_degrees = osr.CoordinateTransformation(system, sphere)
-        t = self.transform
-        areas = []
-        for column, row, width, height in windows:
-            x, y = column + width / 2, row + height / 2
-            corners = [
-                (t[0] + a * t[1] + b * t[2], t[3] + a * t[4] + b * t[5])
-                for a, b in ((x, y), (x + 1, y), (x, y + 1))
-            ]
-            (lon, lat, _), right, down = to_degrees.TransformPoints(corners)
-            metres = math.radians(1) * EARTH_RADIUS
-            shrink = math.cos(math.radians(lat))
-            sides = [((p[0] - lon) * shrink * metres, (p[1] - lat) * metres) for p in (right, down)]
-            areas.append(abs(sides[0][0] * sides[1][1] - sides[0][1] * sides[1][0]))
-        return np.array(areas)
 
 
 def _same_system(first: str, second: str) -> bool:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from builder.scratch import scratch_folder
 
 from ..errors import TruthError
+from ..polygons.ground import GroundAreas, ground_areas
 from ..raster.gdal_config import block_cache
 from ..raster.gdal_files import open_raster
 from .grids import ClassRaster, Grid, Window, on_grid
@@ -128,7 +129,8 @@ def evaluate_raster(
     predicted, labels = open_raster(str(prediction)), open_labels(truth)
     if chosen.field and labels.RasterCount:
         raise TruthError(f"{truth} is a raster: it has no field {chosen.field}, leave that out")
-    grid = Grid.of(labels if labels.RasterCount and chosen.grid == "truth" else predicted)
+    counted = labels if labels.RasterCount and chosen.grid == "truth" else predicted
+    grid = Grid.of(counted)
     side = chosen.block or max(
         LEAST_SIDE, math.ceil(math.sqrt(grid.width * grid.height / MOST_BLOCKS) / 256) * 256
     )
@@ -169,7 +171,7 @@ def evaluate_raster(
             values=theirs,
             ignore=chosen.ignore,
         )
-        count = _Count(reader, true, grid, names, chosen)
+        count = _Count(reader, true, grid, names, chosen, ground_areas(counted))
         if chosen.by is not None:
             count.regions = open_regions(chosen.regions or truth, chosen.by, grid, folder)
         windows = list(grid.blocks(side))
@@ -242,6 +244,7 @@ class _Count:
     grid: Grid
     names: tuple[str, ...]
     options: Options
+    ground: GroundAreas | None = None
     regions: tuple[Any, tuple[str, ...]] | None = None
     matrices: list[np.ndarray] = field(default_factory=list)
 
@@ -303,7 +306,7 @@ class _Count:
                 "in both"
             )
         kept = [window for window, some in zip(windows, counted) if some]
-        referenced = self.grid.referenced and bool(self.grid.projection)
+        middles = np.array([(left + w / 2, top + h / 2) for left, top, w, h in kept])
         regions = {}
         if self.regions is not None and isinstance(self.by_region, np.ndarray):
             regions = dict(zip(self.regions[1], self.by_region))
@@ -312,7 +315,7 @@ class _Count:
             samples=tuple(f"column {w[0]}, row {w[1]}" for w in kept),
             unit=unit,
             matrices=matrices[counted],
-            areas=self.grid.pixel_areas(kept) if referenced else None,
+            areas=None if self.ground is None else self.ground.at(middles),
             probabilities=self.thresholds,
             outlines=self.outlines,
             regions=regions,

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, osr
+from osgeo import gdal
 
 from dlpk.cli.main import main
 from dlpk.errors import TruthError
-from dlpk.evaluation.grids import Grid
 from dlpk.evaluation.rasters import Options, evaluate_raster
 from dlpk.evaluation.reports.report_text import to_json, to_text
-from tests.support.runs import TRANSFORM, make_raster
+from tests.support.runs import make_raster
 
 gdal.UseExceptions()
 
@@ -104,21 +103,6 @@ def test_truth_with_other_pixels_elsewhere(tmp_path: Path) -> None:
     assert [row["iou"] for row in degrees.per_class()] == pytest.approx(expected, abs=0.02)
     hectares = [row["true_hectares"] for row in degrees.per_class()]
     assert hectares == pytest.approx((plain.matrix.sum(axis=1) / 100).tolist(), rel=0.03)
-
-
-def test_area_of_pixels() -> None:
-    def areas(transform: tuple[float, ...], epsg: int) -> float:
-        system = osr.SpatialReference()
-        system.ImportFromEPSG(epsg)
-        grid = Grid(10, 10, transform, system.ExportToWkt(), True)
-        return float(grid.pixel_areas([(0, 0, 10, 10)])[0])
-
-    assert areas(TRANSFORM, 32618) == pytest.approx(100, rel=0.01)
-    # A thousandth of a degree at 60° north: 111.2 m by half of that.
-    assert areas((10, 0.001, 0, 60, 0, -0.001), 4326) == pytest.approx(111.2**2 / 2, rel=0.01)
-    # Web Mercator stretches by 2 there.
-    north = 8399737.0
-    assert areas((1e6, 10, 0, north, 0, -10), 3857) == pytest.approx(25, rel=0.01)
 
 
 def test_polygons_and_regions(tmp_path: Path) -> None:
