@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from model_extension.clipseg.inference.embedding import Embedder
 from model_extension.clipseg.inference.segmenter import Segmenter
+from model_extension.clipseg.language.plan import Concept
 from model_extension.common.tiles import Place
 
 
@@ -29,3 +33,13 @@ def whole(
     sizes = {"tile_size": tile_size, "overlap": overlap, "batch_size": batch_size}
     place = Place(0, 0, *valid.shape)
     return segmenter.probabilities(pixels, valid, place, padding=0, **sizes, **options).numpy()
+
+
+def concept_embeddings(
+    embedder: Embedder,
+    concepts: Sequence[Concept],
+    templates: Sequence[str] = ("{}",),
+    weight: float = 0.5,
+) -> torch.Tensor:
+    """Embeddings of concepts, texts and examples mixed."""
+    return torch.stack([parts.mixed(weight) for parts in embedder.parts(concepts, templates)])

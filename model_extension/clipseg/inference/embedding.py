@@ -86,41 +86,22 @@ class Embedder:
         self.mean, self.std = mean, std
         self.warn = warn
 
-    def concepts(
-        self,
-        concepts: Sequence[Concept],
-        templates: Sequence[str] = ("{}",),
-        text_weight: float = 0.5,
-        recipe: str = BEST,
-    ) -> Tensor:
-        """Embed concepts.
-
-        Parameters
-        ----------
-        concepts : sequence of Concept
-        templates : sequence of str
-            Sentences that texts are put into; the embeddings are averaged.
-        text_weight : float
-            Share of the text where a concept has text and examples (paper, section 3: the
-            embeddings are interpolated, as the decoder was trained for).
-        recipe : str
-            How examples are prepared: see `clipseg.language.recipes.RECIPES`.
-
-        Returns
-        -------
-        Tensor
-            Shape (concepts, projection), in the network's precision.
-        """
-        parts = self.parts(concepts, templates, recipe)
-        return torch.stack([part.mixed(text_weight) for part in parts])
-
     def parts(
         self,
         concepts: Sequence[Concept],
         templates: Sequence[str] = ("{}",),
         recipe: str = BEST,
     ) -> list[Parts]:
-        """Embed the texts and the examples of concepts, each averaged; see `concepts`."""
+        """Embed the texts and the examples of concepts, each averaged.
+
+        Parameters
+        ----------
+        concepts : sequence of Concept
+        templates : sequence of str
+            Sentences that texts are put into; the embeddings are averaged.
+        recipe : str
+            How examples are prepared: see `clipseg.language.recipes.RECIPES`.
+        """
         texts = list(dict.fromkeys(text for concept in concepts for text in concept.texts))
         embedded = dict(zip(texts, self.texts(texts, templates))) if texts else {}
         return [

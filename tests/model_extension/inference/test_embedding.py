@@ -23,6 +23,7 @@ from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.language.recipes import RECIPES
 from model_extension.common.errors import ImageError, PromptError, WeightsError
 from tests.support.random_package import NAMES, NETWORK, write_package, write_tensors
+from tests.support.segmenting import concept_embeddings
 
 CPU = torch.device("cpu")
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -161,7 +162,7 @@ def test_examples_are_averaged_after_encoding(
     embedder: Embedder, tmp_path: Path, number: int
 ) -> None:
     shown = examples(tmp_path, number)
-    found = embedder.concepts([Concept((), shown)])
+    found = concept_embeddings(embedder, [Concept((), shown)])
     each = torch.cat([embedder.examples([example], "crop") for example in shown])
     assert found.shape == (1, 12)
     assert torch.allclose(found[0], each.mean(0), atol=1e-5)
@@ -175,7 +176,7 @@ def test_text_and_examples_are_mixed(embedder: Embedder, tmp_path: Path, weight:
         Concept(("boat", "ship"), shown),
         Concept((), shown),
     ]
-    text, both, image = embedder.concepts(concepts, text_weight=weight)
+    text, both, image = concept_embeddings(embedder, concepts, weight=weight)
     assert torch.allclose(both, weight * text + (1 - weight) * image, atol=1e-5)
     assert not torch.allclose(text, image, atol=0.1)
 
@@ -208,12 +209,14 @@ def test_a_frozen_vocabulary(tmp_path: Path) -> None:
     definition = write_package(tmp_path / "package", frozen=True)
     embedder = Segmenter(definition, CPU, warn=pytest.fail).embedder
     shown = examples(tmp_path, 1)
-    found = embedder.concepts([Concept(("TREES",)), Concept((), shown), Concept(("roof",), shown)])
+    found = concept_embeddings(
+        embedder, [Concept(("TREES",)), Concept((), shown), Concept(("roof",), shown)]
+    )
     assert torch.equal(found[0], embedder._vocabulary()[NAMES.index("trees")])
     roof = embedder._vocabulary()[NAMES.index("roof")]
     assert torch.allclose(found[2], (roof + found[1]) / 2, atol=1e-6)
     with pytest.raises(PromptError, match=r"'tree' .*did you mean 'trees'"):
-        embedder.concepts([Concept(("tree",))])
+        concept_embeddings(embedder, [Concept(("tree",))])
     with pytest.raises(PromptError, match="'tree'"):
         clipseg.check_prompts(
             parse_arguments({"text_prompt": "roof NOT tree"}, definition).plan, definition
@@ -228,10 +231,10 @@ def test_embeddings_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "package" / "prompt_embeddings.safetensors"
     write_tensors(path, {"other": np.zeros((4, 12), np.float32)})
     with pytest.raises(WeightsError, match="has no tensor 'prompts'"):
-        embedder.concepts([Concept(("roof",))])
+        concept_embeddings(embedder, [Concept(("roof",))])
     write_tensors(path, {"prompts": np.zeros((4, 11), np.float32)})
     with pytest.raises(WeightsError, match=r"has shape \[4, 11\], .* asks for \[4, 12\]"):
-        embedder.concepts([Concept(("roof",))])
+        concept_embeddings(embedder, [Concept(("roof",))])
 
 
 # --- as transformers ---------------------------------------------------------------------------

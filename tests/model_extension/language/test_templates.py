@@ -21,6 +21,7 @@ from model_extension.clipseg.language.templates import (
 from model_extension.clipseg.network.network import CLIPSeg
 from model_extension.common.errors import ArgumentError
 from tests.support.random_package import write_package
+from tests.support.segmenting import concept_embeddings
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_the_embedding_is_the_mean_over_the_phrasings(segmenter: Segmenter) -> N
     embedder = segmenter.embedder
     concepts = [Concept(("pond", "lake", "reservoir")), Concept(("lake",))]
     for templates in (("{}",), ("old {}", "{} x")):
-        found = embedder.concepts(concepts, templates)
+        found = concept_embeddings(embedder, concepts, templates)
         each = embedder.texts(["pond", "lake", "reservoir"], templates)
         assert torch.allclose(found[0], each.mean(0), atol=1e-5)
         assert torch.allclose(found[1], each[1], atol=1e-5)
@@ -138,11 +139,13 @@ def test_sentences_have_no_effect_on_a_frozen_vocabulary(tmp_path: Path) -> None
     told: list[str] = []
     definition = write_package(tmp_path / "package", frozen=True)
     segmenter = Segmenter(definition, torch.device("cpu"), warn=told.append)
-    plain = segmenter.embedder.concepts([Concept(("Roof", "trees"))])
+    plain = concept_embeddings(segmenter.embedder, [Concept(("Roof", "trees"))])
     assert told == []
     vocabulary = segmenter.embedder._vocabulary()
     assert torch.equal(plain[0], (vocabulary[2] + vocabulary[1]) / 2)
-    assert torch.equal(segmenter.embedder.concepts([Concept(("Roof", "trees"))], AERIAL), plain)
+    assert torch.equal(
+        concept_embeddings(segmenter.embedder, [Concept(("Roof", "trees"))], AERIAL), plain
+    )
     assert told == [
         "prompt_template has no effect: the prompts of this package were embedded when it was built"
     ]

@@ -27,6 +27,7 @@ from model_extension.common.errors import ArgumentError
 from model_extension.common.tiles import Place
 from tests.support import random_package
 from tests.support.random_package import write_package
+from tests.support.segmenting import concept_embeddings
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -214,4 +215,4 @@ def test_embeddings_are_in_the_networks_precision(tmp_path: Path) -> None:
     definition = write_package(tmp_path / "package", frozen=True)
     for name in available_precisions(CPU):
         segmenter = Segmenter(definition, CPU, DTYPES[name], exact=name == "fp32")
-        assert segmenter.embedder.concepts([Concept(("roof",))]).dtype is DTYPES[name]
+        assert concept_embeddings(segmenter.embedder, [Concept(("roof",))]).dtype is DTYPES[name]
