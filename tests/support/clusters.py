@@ -16,11 +16,10 @@ from typing import Any
 import dask
 import numpy as np
 from distributed.utils import get_mp_context
-from osgeo import gdal
 
 from dlpk.classification.cluster.connect import connected
 from dlpk.output.geotiff import result_files
-from tests.support.runs import TRANSFORM
+from tests.support.runs import TRANSFORM, make_raster
 
 ROOT = Path(__file__).parents[2]
 PRELOADED = ["distributed", "dlpk.classification.cluster.worker"]
@@ -64,15 +63,9 @@ def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes
 
 def scene(path: Path, dtype: type = np.uint8) -> Path:
     """A raster of noise, of 10 by 10 blocks of the function Steady, some of them without data."""
-    kind = {np.uint8: gdal.GDT_Byte, np.uint16: gdal.GDT_UInt16}[dtype]
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), SIDE, SIDE, 3, kind)
-    dataset.SetGeoTransform(TRANSFORM)
     pixels = np.random.default_rng(0).integers(1, np.iinfo(dtype).max, (3, SIDE, SIDE), dtype)
     pixels[:, 60:200, 100:300] = 0
-    dataset.WriteArray(pixels)
-    for number in (1, 2, 3):
-        dataset.GetRasterBand(number).SetNoDataValue(0)
-    return path
+    return make_raster(path, pixels, epsg=None, nodata=0)
 
 
 def corner(across: int, down: int) -> str:

@@ -65,6 +65,23 @@ def make_package(
     return folder
 
 
+def boxes(
+    path: Path, *entries: tuple[str, tuple[float, ...]], field: str = "class", **more: str
+) -> Path:
+    """Polygons around pixels (left, top, right, bottom) of a raster of ours; names fill `more`."""
+    features = []
+    for name, (left, top, right, bottom) in entries:
+        x = [500000 + 10 * left, 500000 + 10 * right]
+        y = [4000000 - 10 * bottom, 4000000 - 10 * top]
+        ring = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]], [x[0], y[0]]]
+        properties = {field: name, **{key: value.format(name) for key, value in more.items()}}
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}}
+    path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    return path
+
+
 def make_raster(
     path: Path,
     pixels: np.ndarray | tuple[int, ...] = (3, 40, 50),

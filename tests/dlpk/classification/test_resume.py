@@ -21,7 +21,7 @@ from osgeo import gdal
 from dlpk.classification.api import classify
 from dlpk.classification.finished.journal import journal_path
 from dlpk.errors import DlpkError, JournalError, RasterError
-from tests.support.runs import TRANSFORM, make_package
+from tests.support.runs import make_package, make_raster, read
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,16 +63,9 @@ def package(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def raster(tmp_path: Path) -> Path:
-    path = tmp_path / "scene.tif"
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), SIDE, SIDE, 3)
-    dataset.SetGeoTransform(TRANSFORM)
     pixels = np.random.default_rng(0).integers(1, 255, (3, SIDE, SIDE), np.uint8)
     pixels[:, 60:200, 100:300] = 0
-    dataset.WriteArray(pixels)
-    for number in (1, 2, 3):
-        dataset.GetRasterBand(number).SetNoDataValue(0)
-    dataset = None
-    return path
+    return make_raster(tmp_path / "scene.tif", pixels, epsg=None, nodata=0)
 
 
 def digest(path: Path) -> str:
@@ -191,11 +184,7 @@ def test_failed(tmp_path: Path, package: Path, raster: Path, fails_at: int) -> N
             assert "the same command goes on from there" in str(error)
     assert failures >= 1
     whole = run(package, raster, tmp_path / "whole.tif")
-    assert np.array_equal(pixels_of(out), pixels_of(whole))
-
-
-def pixels_of(path: Path) -> np.ndarray:
-    return np.asarray(gdal.Open(str(path)).ReadAsArray())
+    assert np.array_equal(read(out), read(whole))
 
 
 def test_another_run(tmp_path: Path, package: Path, raster: Path) -> None:

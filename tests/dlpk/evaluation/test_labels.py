@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from dlpk.errors import TruthError
 from dlpk.evaluation.grids import Grid
 from dlpk.evaluation.labels import open_truth
 from dlpk.evaluation.measures.counts import IGNORED
-from tests.support.runs import make_raster
+from tests.support.runs import boxes, make_raster
 
 gdal.UseExceptions()
 ogr.UseExceptions()
@@ -26,22 +25,6 @@ def like(width: int = 20, height: int = 10) -> Grid:
     system.ImportFromEPSG(32618)
     dataset.SetProjection(system.ExportToWkt())
     return Grid.of(dataset)
-
-
-def boxes(
-    path: Path, *entries: tuple[str, tuple[int, int, int, int]], field: str = "class"
-) -> Path:
-    """Polygons around pixels (left, top, right, bottom)."""
-    features = []
-    for name, (left, top, right, bottom) in entries:
-        xs = [500000 + 10 * left, 500000 + 10 * right]
-        ys = [4000000 - 10 * bottom, 4000000 - 10 * top]
-        ring = [[xs[0], ys[0]], [xs[1], ys[0]], [xs[1], ys[1]], [xs[0], ys[1]], [xs[0], ys[0]]]
-        geometry = {"type": "Polygon", "coordinates": [ring]}
-        features.append({"type": "Feature", "properties": {field: name}, "geometry": geometry})
-    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}}
-    path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
-    return path
 
 
 def test_one_class_alone_labels_everything(tmp_path: Path) -> None:
@@ -68,15 +51,10 @@ def test_several_classes_leave_the_rest_unknown(tmp_path: Path) -> None:
 
 def test_raster_labels(tmp_path: Path) -> None:
     target = like()
-    driver = gdal.GetDriverByName("GTiff")
-    labels = driver.Create(str(tmp_path / "l.tif"), 20, 10, 1, gdal.GDT_Byte)
-    labels.SetGeoTransform(target.transform)
     values = np.zeros((10, 20), np.uint8)
     values[2:4, 3:9], values[9, 19], values[0, 0] = 1, 2, 255
-    labels.WriteArray(values)
-    labels.GetRasterBand(1).SetNoDataValue(255)
-    labels = None
-    read = open_truth(tmp_path / "l.tif", target, ["a", "b"], tmp_path).read((0, 0, 20, 10))
+    labels = make_raster(tmp_path / "l.tif", values, epsg=None, nodata=255)
+    read = open_truth(labels, target, ["a", "b"], tmp_path).read((0, 0, 20, 10))
     assert (read[2:4, 3:9] == 1).all()
     assert read[9, 19] == 2
     assert read[0, 0] == IGNORED

@@ -15,24 +15,9 @@ from dlpk.cli.main import main
 from dlpk.errors import TruthError
 from dlpk.evaluation.rasters import Options, evaluate_raster
 from dlpk.evaluation.reports.report_text import to_json, to_text
-from tests.support.runs import make_raster
+from tests.support.runs import boxes, make_raster
 
 gdal.UseExceptions()
-
-
-def polygons(path: Path, *entries: tuple[str, tuple[float, ...]], **more: str) -> Path:
-    """Boxes in pixels (left, top, right, bottom) of `TRANSFORM`."""
-    features = []
-    for name, (left, top, right, bottom) in entries:
-        x = [500000 + 10 * left, 500000 + 10 * right]
-        y = [4000000 - 10 * bottom, 4000000 - 10 * top]
-        ring = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]], [x[0], y[0]]]
-        properties = {"class": name, **{key: value.format(name) for key, value in more.items()}}
-        geometry = {"type": "Polygon", "coordinates": [ring]}
-        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
-    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32618"}}
-    path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
-    return path
 
 
 def scene(seed: int = 0, side: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +94,8 @@ def test_polygons_and_regions(tmp_path: Path) -> None:
     found = np.zeros((10, 20), np.uint8)
     found[:, :4] = 1
     ours = make_raster(tmp_path / "a.tif", found, categories=["background", "water"])
-    truth = polygons(tmp_path / "t.geojson", ("water", (0, 0, 4, 5)))
-    districts = polygons(
+    truth = boxes(tmp_path / "t.geojson", ("water", (0, 0, 4, 5)))
+    districts = boxes(
         tmp_path / "d.geojson", ("north", (0, 0, 20, 5)), ("south", (0, 5, 20, 9)), name="{}ern"
     )
     result = evaluate_raster(ours, truth, Options(by="name", regions=districts))
@@ -122,10 +107,10 @@ def test_polygons_and_regions(tmp_path: Path) -> None:
     assert "IoU 1.000 in northern" in to_text(result)
     assert result.about["classes of the truth"] == "field class: water"
     assert result.about["outside of polygons"] == "background"
-    away = polygons(tmp_path / "away.geojson", ("water", (400, 0, 404, 5)))
+    away = boxes(tmp_path / "away.geojson", ("water", (400, 0, 404, 5)))
     nothing = evaluate_raster(ours, away)
     assert nothing.matrix[1].sum() == 0 and "no polygon of" in nothing.about["outside of polygons"]
-    both = polygons(
+    both = boxes(
         tmp_path / "b.geojson", ("N", (0, 0, 9, 9)), ("n", (9, 0, 20, 9)), ("", (0, 9, 20, 10)),
         name="{}",
     )  # fmt: skip
@@ -186,11 +171,11 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(TruthError, match="no pixel in common"):
         evaluate_raster(ours, make_raster(tmp_path / "f.tif", truth, transform=far))
     with pytest.raises(TruthError, match=r"none of the classes water, trees; they name: lava"):
-        evaluate_raster(ours, polygons(tmp_path / "l.geojson", ("lava", (0, 0, 2, 2))))
+        evaluate_raster(ours, boxes(tmp_path / "l.geojson", ("lava", (0, 0, 2, 2))))
     with pytest.raises(TruthError, match="--classes water=1"):
         evaluate_raster(
             make_raster(tmp_path / "n.tif", found),
-            polygons(tmp_path / "w.geojson", ("w", (0, 0, 2, 2))),
+            boxes(tmp_path / "w.geojson", ("w", (0, 0, 2, 2))),
         )
     with pytest.raises(TruthError, match="grid is 'mine'"):
         evaluate_raster(ours, ours, Options(grid="mine"))

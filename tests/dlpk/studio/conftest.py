@@ -5,25 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
 from osgeo import gdal
 
-import dlpk
 from dlpk.studio.access import Access
 from dlpk.studio.server import make_app
 from dlpk.studio.studio import Studio
 
 SCENE = Path(__file__).parents[3] / "demo" / "scene.tif"
-
-
-@pytest.fixture(scope="session")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mini") / "mini.dlpk"
-    dlpk.build(path, weights="mini")
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +36,12 @@ def studio(mini: Path, part: Path) -> Iterator[Studio]:
 
 @pytest.fixture(scope="session")
 def served(studio: Studio) -> Iterator[str]:
+    with serving(studio) as address:
+        yield address
+
+
+@contextmanager
+def serving(studio: Studio) -> Iterator[str]:
     """Address of a real server."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(

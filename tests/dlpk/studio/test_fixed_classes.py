@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from pathlib import Path
 
-import uvicorn
 from osgeo import gdal
 from playwright.sync_api import Page
 
-from dlpk.studio.access import Access
-from dlpk.studio.server import make_app
 from dlpk.studio.studio import Studio
+from tests.dlpk.studio.conftest import serving
 from tests.dlpk.studio.test_page import browser, page  # noqa: F401
 from tests.support.runs import make_package
 
@@ -21,13 +17,11 @@ def test_fixed_classes_are_shown_with_their_names(page: Page, part: Path, tmp_pa
     dark = tmp_path / "dark.tif"  # all of it is of the class 2
     gdal.Translate(str(dark), str(part), scaleParams=[[0, 1, 2, 2]], outputType=gdal.GDT_Byte)
     package = make_package(tmp_path / "P", probe={})
-    listener = socket.create_server(("127.0.0.1", 0))
-    with Studio(package, [dark], device="cpu", say=lambda level, text: None) as studio:
-        config = uvicorn.Config(make_app(studio, Access()), log_level="warning", lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    with (
+        Studio(package, [dark], device="cpu", say=lambda level, text: None) as studio,
+        serving(studio) as address,
+    ):
+        page.goto(address)
         page.wait_for_selector("#agree")
         assert "Type" not in page.inner_text("#welcome")
         page.click("#agree")
@@ -37,6 +31,3 @@ def test_fixed_classes_are_shown_with_their_names(page: Page, part: Path, tmp_pa
             page.keyboard.press(key)
         assert page.evaluate("studio.state.rows.length + studio.spots.marking") == 0
         assert not page.is_visible("#empty")
-        server.should_exit = True
-        thread.join()
-    listener.close()
