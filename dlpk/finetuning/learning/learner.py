@@ -48,8 +48,8 @@ RECIPES = {
 }
 
 
-# Layers of an encoder block's attention that get low rank updates.
-ADAPTED = ("qkv", "out")
+# Layers of an encoder block that get low rank updates.
+ADAPTED = (("attention", "qkv"), ("attention", "out"), ("mlp", "up"), ("mlp", "down"))
 
 
 class LowRank(nn.Module):
@@ -116,18 +116,21 @@ class Learner(nn.Module):
                 parameter.requires_grad_(True)
 
     def _adapt(self, recipe: Recipe, seed: int) -> list[nn.Parameter]:
-        """Low rank updates on attention behind the first block that the decoder reads.
+        """Norms, and low rank updates, of the blocks behind the first one that the decoder reads.
 
         What lies before it stays, so that its activations need to be computed only once.
         """
         random = torch.Generator().manual_seed(seed)
-        added: list[nn.Parameter] = []
+        adapted: list[nn.Parameter] = []
         for block in self._blocks():
-            for name in ADAPTED:
-                update = LowRank(getattr(block.attention, name), recipe.rank, random)
-                setattr(block.attention, name, update)
-                added += [update.inner, update.outer]
-        return added
+            for part, name in ADAPTED:
+                holder = getattr(block, part)
+                update = LowRank(getattr(holder, name), recipe.rank, random)
+                setattr(holder, name, update)
+                adapted += [update.inner, update.outer]
+            for norm in (block.norm1, block.norm2):
+                adapted += norm.parameters()
+        return adapted
 
     def _blocks(self) -> Sequence[Any]:
         return list(self.network.vision.blocks)[self._first + 1 : max(self._others, default=0) + 1]
@@ -160,5 +163,6 @@ class Learner(nn.Module):
     def merge(self) -> None:
         """Add what was learnt beside weights into them."""
         for block in self._blocks() if self._lora else ():
-            for name in ADAPTED:
-                setattr(block.attention, name, getattr(block.attention, name).merged())
+            for part, name in ADAPTED:
+                holder = getattr(block, part)
+                setattr(holder, name, getattr(holder, name).merged())
