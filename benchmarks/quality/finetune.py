@@ -189,7 +189,8 @@ class Fold:
     def learner(self, recipe: Recipe) -> Learner:
         """A learner at its beginning."""
         grid = TILE // self.views.config.patch
-        return Learner(self.views.network(), self.start(), recipe, grid, self.options.seed)
+        start = self.start()[:, None]
+        return Learner(self.views.network(), start, recipe, grid, self.options.seed)
 
     def masks_of(self, learner: Learner) -> Segment:
         """What a learner makes of a view."""

@@ -185,14 +185,17 @@ def _computed(
         if definition.prompt_names is None:
             tokenizer = Tokenizer.from_folder(definition.folder)
             tokens, _ = tokenizer.batch(prompts, definition.network.context)
-            embeddings = np.array(network.embed_text(tokens))
-            for place, row in learned_rows(prompts, definition).items():
-                embeddings[place] = row
+            known = np.array(network.embed_text(tokens))
         else:
             rows = match_names(prompts, definition.prompt_names)
             with SafetensorsFile(definition.path(EMBEDDINGS_FILE)) as frozen:
-                embeddings = frozen.tensor(EMBEDDINGS_TENSOR)[rows].astype(np.float64)
+                known = frozen.tensor(EMBEDDINGS_TENSOR)[rows].astype(np.float64)
+        learned = learned_rows(prompts, definition)
+        embeddings = [learned.get(place, row[None]) for place, row in enumerate(known)]
+        firsts = np.cumsum([0, *map(len, embeddings[:-1])])
+        every = np.concatenate(embeddings).astype(np.float64)
         mean, std = (np.reshape(values, (3, 1, 1)) for values in (definition.mean, definition.std))
         # One at a time: the activations of all would take more memory than the weights.
         for chip in chips:
-            yield network.probabilities((chip / 255.0 - mean) / std, embeddings)
+            found = network.probabilities((chip / 255.0 - mean) / std, every)
+            yield np.maximum.reduceat(found, firsts)

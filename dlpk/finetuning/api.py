@@ -118,6 +118,8 @@ def finetune(
         say(divided.to_text(labelled.classes))
         folder = Path(work) if work else target.with_suffix(".finetuning")
         recipe = replace(RECIPES[chosen], preset=preset)
+        if PRESETS[preset].varied:  # from one embedding per class
+            recipe = replace(recipe, per_class=1)
         job = Job(
             parent,
             definition,

@@ -174,7 +174,7 @@ class Job:
         if not varied:
             return start, None
         offsets = sentence_offsets(embedder, data.classes, data.words).to(self.device)
-        return start, Conditions(offsets, examples)
+        return start.mean(1, keepdim=True), Conditions(offsets, examples)
 
     def learner(self) -> Learner:
         """A learner at its beginning."""
@@ -333,7 +333,7 @@ class Job:
             self.parent,
             out,
             classes=classes,
-            embeddings=trainer.learner.embeddings,
+            embeddings=torch.stack(trainer.learner.embeddings.chunk(len(classes))),
             network=trainer.learner.network if changed else None,
             choice=choice,
             lineage=lineage,

@@ -62,7 +62,7 @@ def write_package(
     classes : sequence of str
         Prompts that were learnt.
     embeddings : Tensor
-        Shape (classes, projection).
+        Shape (classes, embeddings per class, projection).
     network : CLIPSeg or None
         With new weights; None if they are those of the parent.
     choice : Choice
@@ -152,22 +152,28 @@ def _write_weights(path: Path, network: CLIPSeg, precision: str) -> None:
 def _write_prompts(
     folder: Path, own: dict[str, Any], classes: Sequence[str], embeddings: np.ndarray
 ) -> None:
-    """Add the learnt prompts to those that are there; all others stay as they are, to the bit."""
-    frozen = own["Vocabulary"] == "frozen"
-    key, name = ("PromptNames", EMBEDDINGS_FILE) if frozen else ("LearnedPrompts", LEARNED_FILE)
+    """Add the learnt prompts to those that are there; all others stay as they are, to the bit.
+
+    A frozen vocabulary lists them among its own, too, with the mean of their embeddings.
+    """
+    learned = [np.unique(rows, axis=0) for rows in embeddings]
+    _put(folder / LEARNED_FILE, own, "LearnedPrompts", classes, learned)
+    if own["Vocabulary"] == "frozen":
+        means = [rows.mean(0, keepdims=True) for rows in learned]
+        _put(folder / EMBEDDINGS_FILE, own, "PromptNames", classes, means)
+
+
+def _put(
+    path: Path, own: dict[str, Any], key: str, classes: Sequence[str], new: Sequence[np.ndarray]
+) -> None:
+    """Put embeddings of classes, shape (any number, projection) each, into a file."""
     names = list(own.get(key, []))
-    rows = np.zeros((0, embeddings.shape[1]), np.float32)
+    known = np.zeros((0, new[0].shape[1]), np.float32)
     if names:
-        with SafetensorsFile(str(folder / name)) as file:
-            rows = np.array(file.tensor(EMBEDDINGS_TENSOR), np.float32)
-    places = {fold(known): place for place, known in enumerate(names)}
-    for text, row in zip(classes, embeddings):
-        if fold(text) in places:
-            rows[places[fold(text)]] = row
-        else:
-            names.append(text)
-            rows = np.append(rows, row[None], axis=0)
-    own[key] = names
-    write_safetensors(
-        folder / name, {EMBEDDINGS_TENSOR: rows.shape}, lambda _: rows, dtype="float32"
-    )
+        with SafetensorsFile(str(path)) as file:
+            known = np.array(file.tensor(EMBEDDINGS_TENSOR), np.float32)
+    replaced = set(map(fold, classes))
+    kept = [row for row, name in enumerate(names) if fold(name) not in replaced]
+    own[key] = [names[row] for row in kept] + [n for n, rows in zip(classes, new) for _ in rows]
+    values = np.concatenate([known[kept], *new])
+    write_safetensors(path, {EMBEDDINGS_TENSOR: values.shape}, lambda _: values, dtype="float32")

@@ -11,6 +11,7 @@ from torch import Tensor
 from model_extension.clipseg.contract.definition import ModelDefinition
 from model_extension.clipseg.inference.embedding import Embedder
 from model_extension.clipseg.inference.visual_prompts import prepare
+from model_extension.clipseg.language.plan import Concept
 from model_extension.clipseg.language.prompts import fold, match_names
 from model_extension.clipseg.language.recipes import BEST, RECIPES
 from model_extension.clipseg.language.templates import PAPER
@@ -41,7 +42,7 @@ def word_embeddings(
     words: Mapping[str, Sequence[str]],
     template: str = "{}",
 ) -> list[Tensor | None]:
-    """Embeddings of the words of classes, each the mean of a class's wordings.
+    """Embeddings of the words of classes, as a run takes them: the mean of a class's wordings.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def word_embeddings(
     Returns
     -------
     list of (Tensor or None)
-        float32, shape (projection,); None for classes that a frozen vocabulary has no words for.
+        float32, shape (1 or more, projection); None for classes that a frozen vocabulary has no
+        words for.
     """
     names = embedder.definition.prompt_names
     rows: list[Tensor | None] = []
@@ -63,8 +65,8 @@ def word_embeddings(
         texts = list(words[name])
         if names is not None:
             texts = [found for text in texts for found in _known(text, names)]
-        found = embedder.texts(texts, (template,)).float().mean(0).detach() if texts else None
-        rows.append(found)
+        found = embedder.parts([Concept(tuple(texts))], (template,))[0].text
+        rows.append(None if found is None else found.float().detach())
     return rows
 
 
@@ -81,7 +83,7 @@ def sentence_offsets(
     rows = []
     for template in PAPER:
         found = word_embeddings(embedder, classes, words, template)
-        rows.append(torch.stack([row for row in found if row is not None]))
+        rows.append(torch.stack([row.mean(0) for row in found if row is not None]))
     every = torch.stack(rows)
     return every - every.mean(0)
 
@@ -138,13 +140,19 @@ def start_embeddings(
     Parameters
     ----------
     words : sequence of (Tensor or None)
-        Per class, shape (projection,).
+        Per class, shape (1 or more, projection).
     examples : sequence of Tensor
         Per class, shape (examples, projection); empty where they are not needed.
     start : str
         Of `STARTS`; a class that lacks one starts from the other.
     vocabulary : Tensor
         For classes that have neither, shape (projection,).
+
+    Returns
+    -------
+    Tensor
+        Shape (classes, embeddings per class, projection).
+    list of str
     """
     rows, what = [], []
     for word, shown in zip(words, examples):
@@ -152,11 +160,13 @@ def start_embeddings(
         if (word is not None and start != "examples") or not len(shown):
             options["words"] = word
         if len(shown) and (start != "words" or word is None):
-            options["examples"] = shown.mean(0)
+            options["examples"] = shown.mean(0, keepdim=True)
         known = {name: row for name, row in options.items() if row is not None}
-        rows.append(torch.stack(list(known.values()) or [vocabulary]).mean(0))
+        total = sum(known.values(), torch.zeros(()))
+        rows.append(total / len(known) if known else vocabulary[None])
         what.append(" and ".join(known) or "the mean of the vocabulary")
-    return torch.stack(rows).detach(), what
+    most = max(map(len, rows))
+    return torch.stack([row[torch.arange(most) % len(row)] for row in rows]).detach(), what
 
 
 def _known(text: str, names: Sequence[str]) -> list[str]:
@@ -176,7 +186,7 @@ def vocabulary_mean(embedder: Embedder) -> Tensor:
 
 
 def check_kept(embedder: Embedder, prompts: Sequence[str]) -> Tensor:
-    """Embeddings of prompts that are to be rehearsed.
+    """All embeddings of prompts that are to be rehearsed.
 
     Raises
     ------
@@ -187,4 +197,4 @@ def check_kept(embedder: Embedder, prompts: Sequence[str]) -> Tensor:
         match_names(prompts, embedder.definition.prompt_names)
     if not prompts:
         raise PromptError("--keep names no prompt")
-    return embedder.texts(list(prompts)).float().detach()
+    return torch.cat(embedder.rows(list(prompts))).float().detach()

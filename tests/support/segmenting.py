@@ -42,4 +42,4 @@ def concept_embeddings(
     weight: float = 0.5,
 ) -> torch.Tensor:
     """Embeddings of concepts, texts and examples mixed."""
-    return torch.stack([parts.mixed(weight) for parts in embedder.parts(concepts, templates)])
+    return torch.cat([parts.mixed(weight) for parts in embedder.parts(concepts, templates)])

@@ -27,6 +27,8 @@ class Recipe:
         Highest learning rates of decoder, embeddings and encoder.
     rank : int
         Of the updates of the encoder's weights.
+    per_class : int
+        Embeddings that a class has, of which the best counts at each pixel.
     preset : str
         Of `dlpk.finetuning.learning.losses.PRESETS`.
     """
@@ -38,11 +40,12 @@ class Recipe:
     prompt_rate: float = 1e-2
     encoder_rate: float = 5e-4
     rank: int = 16
+    per_class: int = 1
     preset: str = "ours"
 
 
 RECIPES = {
-    "prompts": Recipe("prompts", steps=800, batch=2, prompt_rate=3e-2),
+    "prompts": Recipe("prompts", steps=400, batch=2, prompt_rate=3e-2, per_class=3),
     "decoder": Recipe("decoder", steps=1500, batch=2),
     "lora": Recipe("lora", steps=600, batch=4),
 }
@@ -50,6 +53,8 @@ RECIPES = {
 
 # Layers of an encoder block that get low rank updates.
 ADAPTED = (("attention", "qkv"), ("attention", "out"), ("mlp", "up"), ("mlp", "down"))
+# How far embeddings of a class are moved apart, as a share of their size.
+SPREAD = 0.45
 
 
 class LowRank(nn.Module):
@@ -87,7 +92,7 @@ class Learner(nn.Module):
     network : CLIPSeg
         In single precision, exact, without gradients.
     embeddings : Tensor
-        To start from, shape (classes, projection).
+        To start from, shape (classes, 1 or more, projection).
     recipe : Recipe
     grid : int
         Patches per side of a tile.
@@ -100,7 +105,9 @@ class Learner(nn.Module):
         super().__init__()
         self.network = network
         self.grid = (grid, grid)
-        self.embeddings = nn.Parameter(embeddings.detach().clone().float())
+        self.per_class = max(recipe.per_class, embeddings.shape[1])
+        own = embeddings.detach()[:, torch.arange(self.per_class) % embeddings.shape[1]]
+        self.embeddings = nn.Parameter(own.flatten(0, 1).float())
         self._first, *self._others = network.config.extract
         self._lora = recipe.method == "lora"
         self.groups: list[dict[str, Any]] = [
@@ -135,6 +142,16 @@ class Learner(nn.Module):
     def _blocks(self) -> Sequence[Any]:
         return list(self.network.vision.blocks)[self._first + 1 : max(self._others, default=0) + 1]
 
+    def spread(self, seed: int) -> None:
+        """Move equal embeddings of a class apart: they would learn the same."""
+        random = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            rows = self.embeddings.view(-1, self.per_class, self.embeddings.shape[1])
+            others = rows[:, 1:]
+            noise = torch.randn(others.shape, generator=random).to(others)
+            size = SPREAD * self.embeddings.square().mean().sqrt()
+            others += size * noise * (others == rows[:, :1]).all(2, keepdim=True)
+
     def trained(self) -> list[nn.Parameter]:
         """All weights that are trained, always in the same order."""
         return [parameter for group in self.groups for parameter in group["params"]]
@@ -158,7 +175,12 @@ class Learner(nn.Module):
         found = self.network.decode(
             activations, self.embeddings if embeddings is None else embeddings, self.grid
         )
-        return found.float()
+        found = found.float()
+        if embeddings is not None or self.per_class == 1:
+            return found
+        found = found.view(len(found), -1, self.per_class, *found.shape[2:])
+        # The best one counts, as in a run; while learning all take part, or the others never would.
+        return found.logsumexp(2) if found.requires_grad else found.amax(2)
 
     def merge(self) -> None:
         """Add what was learnt beside weights into them."""

@@ -29,7 +29,7 @@ EVALUATIONS, PATIENCE = 10, 4
 EVALUATING = 0.25
 SAVED_EVERY = 20.0  # seconds
 CHECKPOINT = "training.pt"
-# Prompts that are rehearsed per update.
+# Embeddings that are rehearsed per update.
 REHEARSED = 2
 
 
@@ -141,6 +141,7 @@ class Trainer:
         self._load()
         if not self.history.steps:
             self._evaluate()
+            self.learner.spread(self.seed)
         least = len(self.validation) / (3 * EVALUATING * self.recipe.batch)
         every = max(1, self.recipe.steps // EVALUATIONS, math.ceil(least))
         saved = time.monotonic()
@@ -189,10 +190,10 @@ class Trainer:
             total += float(loss.detach())
         return total
 
-    def _embeddings(self) -> Tensor:
-        """Embeddings of the classes in this update."""
+    def _embeddings(self) -> Tensor | None:
+        """Embeddings of the classes in this update, where they are not the learner's own."""
         if self.conditions is None:
-            return self.learner.embeddings
+            return None
         return self.conditions.vary(self.learner.embeddings, (self.seed, 3, self.step))
 
     def _rehearsal(self, activations: list[Tensor]) -> Tensor:

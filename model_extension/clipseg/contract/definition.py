@@ -21,7 +21,7 @@ VOCABULARIES = ("text", "frozen")
 # Where a frozen vocabulary keeps its embeddings, shape (names, projection).
 EMBEDDINGS_FILE = "prompt_embeddings.safetensors"
 EMBEDDINGS_TENSOR = "prompts"
-# Prompts that a package with a text tower has learnt from labels, in the same form.
+# Prompts that were learnt from labels, in the same form; some are there several times.
 LEARNED_FILE = "learned_prompts.safetensors"
 
 
@@ -50,7 +50,8 @@ class ModelDefinition:
     prompt_names : tuple of str or None
         The frozen vocabulary; None when the package has a text tower.
     learned : tuple of str
-        Prompts that were learnt from labels, which go before what the text tower says.
+        Prompts that were learnt from labels, once per embedding. They go before what the text
+        tower or the frozen vocabulary says.
     thresholds, strengths : mapping
         What was calibrated, by `clipseg.language.logic.key`.
     map_space : bool

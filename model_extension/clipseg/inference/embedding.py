@@ -35,7 +35,10 @@ IMAGES_AT_ONCE = 8
 
 
 class Parts(NamedTuple):
-    """Embeddings of a concept's texts and of its examples, shape (projection,); None without."""
+    """Embeddings of a concept's texts and of its examples; None without.
+
+    Shape (embeddings, projection): one but for learnt prompts that have several.
+    """
 
     text: Tensor | None
     image: Tensor | None
@@ -94,6 +97,8 @@ class Embedder:
     ) -> list[Parts]:
         """Embed the texts and the examples of concepts, each averaged.
 
+        Where a text has several embeddings, all are kept instead: see `learned_rows`.
+
         Parameters
         ----------
         concepts : sequence of Concept
@@ -103,26 +108,40 @@ class Embedder:
             How examples are prepared: see `clipseg.language.recipes.RECIPES`.
         """
         texts = list(dict.fromkeys(text for concept in concepts for text in concept.texts))
-        embedded = dict(zip(texts, self.texts(texts, templates))) if texts else {}
-        return [
-            Parts(
-                torch.stack([embedded[text] for text in concept.texts]).mean(0)
-                if concept.texts
-                else None,
-                self.examples(concept.examples, recipe).mean(0) if concept.examples else None,
-            )
-            for concept in concepts
-        ]
+        embedded = dict(zip(texts, self.rows(texts, templates))) if texts else {}
+        found = []
+        for concept in concepts:
+            text = image = None
+            if concept.texts:
+                text = torch.cat([embedded[text] for text in concept.texts])
+                if len(text) == len(concept.texts):
+                    text = text.mean(0, keepdim=True)
+            if concept.examples:
+                image = self.examples(concept.examples, recipe).mean(0, keepdim=True)
+            found.append(Parts(text, image))
+        return found
 
     def texts(self, texts: Sequence[str], templates: Sequence[str] = ("{}",)) -> Tensor:
-        """Embed texts, each averaged over the templates; shape (texts, projection)."""
+        """Embed texts, each averaged over its `rows`; shape (texts, projection)."""
+        return torch.stack([rows.mean(0) for rows in self.rows(texts, templates)])
+
+    def rows(self, texts: Sequence[str], templates: Sequence[str] = ("{}",)) -> list[Tensor]:
+        """Embed texts, each averaged over the templates; shape (1 or more, projection) each."""
         if self.definition.prompt_names is not None:
             if tuple(templates) != ("{}",):
                 self.warn(
                     "prompt_template has no effect: the prompts of this package were embedded when "
                     "it was built"
                 )
-            return self._look_up(texts)
+            embedded = self._look_up(texts)
+        else:
+            embedded = self._embed(texts, templates)
+        rows = list(embedded[:, None])
+        for place, learned in learned_rows(texts, self.definition).items():
+            rows[place] = torch.from_numpy(learned).to(embedded)
+        return rows
+
+    def _embed(self, texts: Sequence[str], templates: Sequence[str]) -> Tensor:
         sentences = [fill(template, text) for text in texts for template in templates]
         tokenizer = Tokenizer.from_folder(self.definition.folder)
         context = self.definition.network.context
@@ -138,10 +157,7 @@ class Embedder:
             for start in range(0, len(tokens), TEXTS_AT_ONCE):
                 part = torch.from_numpy(tokens[start : start + TEXTS_AT_ONCE]).to(self.device)
                 parts.append(self.network.embed_text(part))
-        embedded = torch.cat(parts).view(len(texts), len(templates), -1).mean(1)
-        for place, row in learned_rows(texts, self.definition).items():
-            embedded[place] = torch.from_numpy(row).to(embedded)
-        return embedded
+        return torch.cat(parts).view(len(texts), len(templates), -1).mean(1)
 
     def neutral(self) -> Tensor:
         """Embeddings of texts that name nothing, shape (n, projection).
@@ -204,13 +220,18 @@ class Embedder:
 
 
 def learned_rows(texts: Sequence[str], definition: ModelDefinition) -> dict[int, np.ndarray]:
-    """Embeddings of those texts that were learnt from labels, by their place."""
-    known = {fold(name): row for row, name in enumerate(definition.learned)}
+    """Embeddings of those texts that were learnt from labels, by their place.
+
+    Shape (1 or more, projection) each: of several, the one with the best probability counts.
+    """
+    known: dict[str, list[int]] = {}
+    for row, name in enumerate(definition.learned):
+        known.setdefault(fold(name), []).append(row)
     found = {place: known[fold(text)] for place, text in enumerate(texts) if fold(text) in known}
     if not found:
         return {}
     rows = _read_rows(definition, LEARNED_FILE, len(definition.learned))
-    return {place: rows[row] for place, row in found.items()}
+    return {place: rows[numbers] for place, numbers in found.items()}
 
 
 def _read_rows(definition: ModelDefinition, name: str, count: int) -> np.ndarray:

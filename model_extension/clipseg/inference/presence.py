@@ -28,7 +28,7 @@ class Gate:
     threshold : float
         Share of the likeness, 0 to 1, from which a concept is there.
     concepts : Tensor
-        Embeddings, shape (concepts, projection).
+        Embeddings, the mean where a concept has several; shape (concepts, projection).
     by_image : Tensor
         bool, shape (concepts,); True for concepts of examples.
     neutral, blank : Tensor

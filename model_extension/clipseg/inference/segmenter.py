@@ -93,7 +93,9 @@ class Segmenter:
         self._tiles = KeptTiles()
         # Who has changed the prompts will look at the same tiles again.
         self._changes = 0
+        # Of all concepts, and how many each has.
         self._embeddings: Tensor | None = None
+        self._counts: list[int] = []
         self._gate: Gate | None = None
 
     def look_for(
@@ -111,7 +113,7 @@ class Segmenter:
         ----------
         concepts : sequence of Concept
         templates, text_weight, recipe
-            See `clipseg.inference.embedding.Embedder.concepts`.
+            See `clipseg.inference.embedding.Embedder.parts`.
         presence_threshold : float
             Tiles that are less like a concept than this have none of it: see
             `clipseg.inference.presence.Gate`. 0 switches the gate off.
@@ -123,13 +125,14 @@ class Segmenter:
         """
         self._changes += 1
         parts = self.embedder.parts(concepts, templates, recipe)
-        self._embeddings = torch.stack([part.mixed(text_weight) for part in parts])
+        embeddings = [part.mixed(text_weight) for part in parts]
+        self._embeddings, self._counts = torch.cat(embeddings), list(map(len, embeddings))
         self._gate = None
         if presence_threshold > 0:
             by_image = [part.is_image(text_weight) for part in parts]
             self._gate = Gate(
                 presence_threshold,
-                torch.stack([part.leading(text_weight) for part in parts]),
+                torch.stack([part.leading(text_weight).mean(0) for part in parts]),
                 torch.tensor(by_image, device=self.device),
                 self.embedder.blank() if all(by_image) else self.embedder.neutral(),
                 self.embedder.blank(),
@@ -178,7 +181,7 @@ class Segmenter:
         """
         if self._embeddings is None:
             raise RuntimeError("look_for was not called before this method")
-        concepts = len(self._embeddings)
+        concepts = len(self._counts)
         block = Block.cut(pixels, valid, place, padding)
         rows, columns = pixels.shape[1] - 2 * padding, pixels.shape[2] - 2 * padding
         what = f"{batch_size} tiles of {tile_size} pixels and {concepts} prompts"
@@ -202,9 +205,8 @@ class Segmenter:
         self, tiles: Tiles, batch_size: int, views: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
         """Probabilities of one grid over a block, and where there are any."""
-        assert self._embeddings is not None
         blend = Blend(
-            tiles.grid, tiles.block.rows, tiles.block.columns, len(self._embeddings), self._scale
+            tiles.grid, tiles.block.rows, tiles.block.columns, len(self._counts), self._scale
         )
         # On the processor batches bring nothing, and single tiles give the same bits in any
         # company.
@@ -234,13 +236,20 @@ class Segmenter:
                 activations = self._encoded(tiles, group, view, encode, least)
                 size = (tiles.grid.rows.size // patch, tiles.grid.columns.size // patch)
                 logits = decode(activations, self._embeddings, size[::-1] if view % 2 else size)
-                found = turned_back(logits.to(self._outer).sigmoid(), view)
+                found = turned_back(self._of_concepts(logits).to(self._outer).sigmoid(), view)
                 total = found if total is None else total + found
                 if self._gate is not None and present is None:
                     present = self._gate.present(self._finish(activations[-1]))
         assert total is not None
         result = total / len(views) if len(views) > 1 else total
         return result if present is None else result * present[:, :, None, None]
+
+    def _of_concepts(self, logits: Tensor) -> Tensor:
+        """Of several embeddings of a concept the best logit; shape (tiles, concepts, h, w)."""
+        if len(self._counts) == logits.shape[1]:
+            return logits
+        parts = torch.split(logits, self._counts, dim=1)
+        return torch.stack([part.amax(1) for part in parts], dim=1)
 
     def _encoded(
         self,

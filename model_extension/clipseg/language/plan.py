@@ -22,7 +22,8 @@ class Concept:
     Parameters
     ----------
     texts : tuple of str
-        Phrasings; their embeddings are averaged.
+        Phrasings; their embeddings are averaged, or the best one counts where one was learnt
+        with several.
     examples : tuple of Example
         Images; their embeddings are averaged.
     """

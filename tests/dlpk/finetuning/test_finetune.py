@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from osgeo import gdal
 
 from builder import build
@@ -15,13 +17,24 @@ from builder.scratch import one_at_a_time
 from dlpk.classification.api import classify
 from dlpk.errors import FinetuningError
 from dlpk.finetuning.api import choose_method, finetune
+from dlpk.finetuning.learning.choice import Choice
+from dlpk.finetuning.learning.learner import RECIPES
+from dlpk.finetuning.package import write_package
+from dlpk.package.open import open_package
 from dlpk.testing.golden_test import golden_test
 from dlpk.validation.validate import validate
+from model_extension.clipseg.contract.definition import read_definition
+from model_extension.clipseg.inference.segmenter import Segmenter
+from model_extension.clipseg.language.plan import Concept
 from tests.support.runs import make_raster
+from tests.support.segmenting import noise, whole
 from tests.support.tiny_clipseg import settings, write_folder
 
 SIDE = 288
 NAME = "solar park"
+CLASSES = "roof, odd thing"
+BANDS = {"return_probability_raster": "True"}
+CPU = torch.device("cpu")
 
 
 class Killed(BaseException):
@@ -105,14 +118,89 @@ def test_learnt_prompts_leave_all_others_as_they_were(frozen: str | None, tmp_pa
     assert "all other prompts give what they gave" in result.to_text()
     with zipfile.ZipFile(parent) as old, zipfile.ZipFile(out) as new:
         assert old.read("model.safetensors") == new.read("model.safetensors")
-    bands = {"return_probability_raster": "True"}
     rasters = []
     for package, prompt in ((parent, "water, roof"), (out, "water, roof"), (out, "odd thing")):
         target = tmp_path / f"{len(rasters)}.tif"
-        classify(package, raster, target, prompt=prompt, arguments=bands, device="cpu")
+        classify(package, raster, target, prompt=prompt, arguments=BANDS, device="cpu")
         rasters.append(gdal.Open(str(target)).ReadAsArray())
     assert (rasters[0][0] == rasters[1][0]).all()
     assert np.isfinite(rasters[2]).all()
+
+
+def write_rows(package: Path, out: Path, embeddings: torch.Tensor) -> None:
+    """A package that has learnt two prompts."""
+    with open_package(package) as opened:
+        write_package(
+            opened,
+            out,
+            classes=CLASSES.split(", "),
+            embeddings=embeddings,
+            network=None,
+            choice=Choice(0.4, (1.0, 1.0), 0.0, 0.0),
+            lineage={},
+            draw=lambda folder: None,
+        )
+
+
+@pytest.mark.parametrize("frozen", [None, "water, roof"])
+def test_the_best_embedding_of_a_learnt_prompt_counts(frozen: str | None, tmp_path: Path) -> None:
+    weights = write_folder(tmp_path / "weights", settings())
+    parent = build(tmp_path / "p.dlpk", weights=str(weights), freeze_prompts=frozen).path
+    raster = make_raster(tmp_path / "a.tif", noise(64, 64))
+    rows = 3 * torch.randn(2, 3, 24, generator=torch.Generator().manual_seed(0))
+
+    def teach(package: Path, name: str, embeddings: torch.Tensor) -> np.ndarray:
+        out, target = tmp_path / f"{name}.dlpk", tmp_path / f"{name}.tif"
+        write_rows(package, out, embeddings)
+        assert validate(out).ok
+        assert golden_test(out, device="cpu").status == "passed"
+        classify(out, raster, target, arguments=BANDS, device="cpu")
+        return np.asarray(gdal.Open(str(target)).ReadAsArray())
+
+    def listed(name: str, key: str) -> list[str] | None:
+        with open_package(tmp_path / f"{name}.dlpk") as package:
+            found: list[str] | None = package.emd["CLIPSeg"].get(key)
+            return found
+
+    each = [teach(parent, str(number), rows[:, number : number + 1]) for number in range(3)]
+    assert listed("0", "LearnedPrompts") == ["roof", "odd thing"]
+    assert np.allclose(teach(parent, "all", rows), np.max(each, axis=0), atol=1e-5)
+    assert listed("all", "LearnedPrompts") == ["roof"] * 3 + ["odd thing"] * 3
+    assert listed("all", "PromptNames") == (["water", "roof", "odd thing"] if frozen else None)
+    again = teach(tmp_path / "all.dlpk", "again", rows[:, :1].expand(-1, 3, -1))
+    assert listed("again", "LearnedPrompts") == ["roof", "odd thing"]  # equal ones are one
+    assert np.allclose(again, each[0], atol=1e-5)
+    with open_package(tmp_path / "all.dlpk") as package:
+        segmenter = Segmenter(read_definition(str(package.emd_path), str(package.root)), CPU)
+        segmenter.look_for([Concept(("roof", "water")), Concept(("water",))])
+        assert segmenter._counts == [4, 1]
+        plain = whole(segmenter, noise(32, 32))
+        segmenter.look_for([Concept(("roof", "water"))], presence_threshold=1.0)
+        gated = whole(segmenter, noise(32, 32))
+        assert (plain[0] >= plain[1]).all() and (plain[0] > plain[1]).any()
+        assert (gated[0] <= plain[0] + 1e-6).all() and (gated == 0).any()
+
+
+def test_taught_again_a_prompt_starts_from_all_its_embeddings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "prompts", replace(RECIPES["prompts"], prompt_rate=0.0))
+    weights = write_folder(tmp_path / "weights", settings())
+    parent = build(tmp_path / "p.dlpk", weights=str(weights)).path
+    labels = (np.indices((96, 96))[:1] // 24 % 2 + 1).astype(np.uint8)
+    raster = make_raster(tmp_path / "a.tif", noise(96, 96))
+    data = [f"{raster}={make_raster(tmp_path / 'b.tif', labels)}"]
+    rasters = []
+    for name, package in ("once", parent), ("again", tmp_path / "once.dlpk"):
+        out, target = tmp_path / f"{name}.dlpk", tmp_path / f"{name}.tif"
+        if name == "once":
+            rows = 3 * torch.randn(2, 3, 24, generator=torch.Generator().manual_seed(0))
+            write_rows(package, out, rows)
+        else:
+            finetune(package, data, out, method="prompts", classes=CLASSES, steps=2, device="cpu")
+        classify(out, raster, target, arguments=BANDS, device="cpu")
+        rasters.append(gdal.Open(str(target)).ReadAsArray())
+    assert (rasters[0] == rasters[1]).all()
 
 
 def test_what_has_no_words_starts_from_examples(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def trainer(
     shown = [start[:1] + 0.1, torch.zeros(0, model.config.projection)]
     varied = Conditions(torch.stack([start * 0.1, start * -0.1]), shown)
     return Trainer(
-        Learner(model, start, recipe, TILE // PATCH, 0),
+        Learner(model, start[:, None], recipe, TILE // PATCH, 0),
         recipe,
         cached,
         range(training),
@@ -115,6 +115,24 @@ def test_killed_at_any_step_it_goes_on_to_the_same_weights(
     assert again.history.ious == history.ious
     for ours, theirs in zip(again.learner.trained(), whole.learner.trained()):
         assert torch.equal(ours, theirs)
+
+
+def test_the_best_of_the_embeddings_of_a_class_counts(tmp_path: Path) -> None:
+    taught = trainer(tmp_path, "prompts")
+    learner, count = taught.learner, RECIPES["prompts"].per_class
+    assert count > 1
+    activations, _ = taught.activations.take([0], torch.device("cpu"))
+    with torch.no_grad():
+        words = learner.embeddings[::count].clone()
+        at_first = learner.logits(activations)
+        assert torch.allclose(at_first, learner.logits(activations, words), atol=1e-6)
+        learner.spread(0)
+        assert torch.equal(learner.embeddings[::count], words)
+        each = learner.logits(activations, learner.embeddings).unflatten(1, (2, count))
+        found = learner.logits(activations)
+    assert torch.allclose(found, each.amax(2), atol=1e-6) and not torch.equal(found, at_first)
+    while_learning = learner.logits(activations)
+    assert torch.allclose(while_learning, each.logsumexp(2), atol=1e-6)
 
 
 def test_a_class_that_validation_lacks_stops_nothing(tmp_path: Path) -> None:
